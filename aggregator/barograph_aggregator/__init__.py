@@ -1,0 +1,1 @@
+"""Events to panes: fenced commits, the watermark, closing in order, roll-ups."""

@@ -1,0 +1,1 @@
+"""Shared vocabulary of all stages: events, codec, keys, streams, panes, settings, errors."""
