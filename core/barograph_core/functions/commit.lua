@@ -1,0 +1,50 @@
+-- baro_commit_1: fenced commit of partial panes. Either all of it happens or, when another consumer has
+-- claimed any of the entries meanwhile, none.
+-- KEYS events open progress metrics parts...
+-- ARGV group consumer step_ms requests errors keep_ms n id(1..n, ascending) then for each parts key: service start_ms blob
+-- Replies {"ok"} | {"lost", id...}. Cost: O(n + parts).
+-- allow-oom: it frees entries; refused, a full server would deadlock the pipeline.
+local HINT_EVERY_MS = 50
+
+local function hint(keys, args, services, newest, now)
+  local errors = tonumber(args[5])
+  local last = tonumber(redis.call('HGET', keys[3], 'advanced_ms') or '0')
+  if errors == 0 and now - last < HINT_EVERY_MS then return end
+  redis.call('HSET', keys[3], 'advanced_ms', whole(now))
+  add(keys[4], now, args[6], {
+    'type', 'advanced', 'service', table.concat(services, ','), 'step_ms', args[3], 'start_ms', whole(newest),
+    'requests', args[4], 'errors', args[5],
+  })
+end
+
+local function commit(keys, args)
+  local n = tonumber(args[7])
+  local first = 8 + n
+  if (#args - first + 1) ~= 3 * (#keys - 4) then return fail('each parts key needs service, start_ms and blob') end
+  local wanted = {{keys[2], 'zset'}, {keys[3], 'hash'}, {keys[4], 'stream'}}
+  for i = 5, #keys do wanted[#wanted + 1] = {keys[i], 'list'} end
+  local wrong = wrong_type(wanted)
+  if wrong then return fail(wrong) end
+  local ids = slice(args, 8, 7 + n)
+  local lost = lost_ids(keys[1], args[1], args[2], ids)
+  if #lost > 0 then return {'lost', unpack(lost)} end
+
+  local services, seen, newest = {}, {}, 0
+  for i = 5, #keys do
+    local at = first + 3 * (i - 5)
+    local service, start = args[at], tonumber(args[at + 1])
+    redis.call('RPUSH', keys[i], args[at + 2])
+    redis.call('ZADD', keys[2], whole(start + tonumber(args[3])), service .. ':' .. args[3] .. ':' .. whole(start))
+    if not seen[service] then
+      seen[service] = true
+      services[#services + 1] = service
+    end
+    newest = math.max(newest, start)
+  end
+  redis.call('XACK', keys[1], args[1], unpack(ids))
+  redis.call('HINCRBY', keys[3], 'committed', n)
+  if #services > 0 then hint(keys, args, services, newest, now_ms()) end
+  return {'ok'}
+end
+
+redis.register_function({function_name = 'baro_commit_1', callback = commit, flags = {'allow-oom'}})

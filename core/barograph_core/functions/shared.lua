@@ -1,0 +1,70 @@
+-- What several functions need. Every file is joined after this one into the library `barograph`.
+-- Rules that hold in all of them: keys of one slot, data only through KEYS and ARGV, and everything
+-- checked before the first write, because a function that fails half-way is not rolled back.
+
+local function whole(number)
+  -- tostring() would write 1.7e+12 for a time in ms.
+  return string.format('%.0f', number)
+end
+
+local function now_ms()
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+
+local function fail(text)
+  return redis.error_reply('ERR barograph: ' .. text)
+end
+
+-- Returns the first key whose type is neither absent nor as wanted, or nil.
+local function wrong_type(wanted)
+  for _, pair in ipairs(wanted) do
+    local found = redis.call('TYPE', pair[1])
+    found = found.ok or found
+    if found ~= 'none' and found ~= pair[2] then return pair[1] .. ' holds a ' .. found end
+  end
+  return nil
+end
+
+-- Returns ms and seq of an entry id as numbers: ids compare as pairs, never as text.
+local function split_id(id)
+  local ms, seq = string.match(id, '^(%d+)-(%d+)$')
+  return tonumber(ms), tonumber(seq)
+end
+
+local function is_before(left, right)
+  local left_ms, left_seq = split_id(left)
+  local right_ms, right_seq = split_id(right)
+  return left_ms < right_ms or (left_ms == right_ms and left_seq < right_seq)
+end
+
+-- Returns which of `ids` (ascending) are not pending for this very consumer. Comparing a count is not
+-- enough: a delayed commit with the same count would pass. Linear in what the consumer has pending.
+local function lost_ids(stream, group, consumer, ids)
+  if #ids == 0 then return {} end
+  local owned = {}
+  local from = ids[1]
+  while true do
+    local page = redis.call('XPENDING', stream, group, from, ids[#ids], 1000, consumer)
+    for _, row in ipairs(page) do owned[row[1]] = true end
+    if #page < 1000 then break end
+    from = '(' .. page[#page][1]
+  end
+  local lost = {}
+  for _, id in ipairs(ids) do
+    if not owned[id] then lost[#lost + 1] = id end
+  end
+  return lost
+end
+
+-- XADD that also drops what is older than keep_ms, in whole radix nodes.
+local function add(stream, now, keep_ms, fields)
+  return redis.call('XADD', stream, 'MINID', '~', whole(math.max(now - tonumber(keep_ms), 0)), '*', unpack(fields))
+end
+
+-- Returns args[first..last] as a list.
+local function slice(args, first, last)
+  local part = {}
+  for i = first, last do part[#part + 1] = args[i] end
+  return part
+end

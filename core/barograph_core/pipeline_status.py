@@ -1,0 +1,188 @@
+"""What the pipeline itself is doing, as values: backlog, consumers, workers, producers. Pure."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, cast
+
+from barograph_core.stream import EntryId
+
+NO_DATA_MS: Final = 300_000
+ALIVE_MS: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Entries after an id.
+
+    Attributes:
+        count: How many there are, or the counting limit when ``is_capped``.
+        oldest: The first of them.
+    """
+
+    count: int
+    is_capped: bool
+    oldest: EntryId | None
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerStatus:
+    """One consumer of a group. ``idle_ms`` is the time since it last tried to read or claim."""
+
+    name: str
+    pending: int
+    idle_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class GroupStatus:
+    """One consumer group of a stream.
+
+    Attributes:
+        last_delivered: Everything up to this id has been handed to some consumer.
+        unread: Entries never delivered, counted by ids; at least this many when ``is_capped``.
+        lag_ms: Age of the oldest entry that is unread or pending; 0 when there is none.
+    """
+
+    name: str
+    last_delivered: EntryId
+    unread: int
+    is_capped: bool
+    pending: int
+    oldest_pending: EntryId | None
+    lag_ms: int
+    consumers: tuple[ConsumerStatus, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStatus:
+    """One stream of a shard. A stream that does not exist yet has length 0.
+
+    Attributes:
+        added: Entries ever added, trimmed ones included.
+    """
+
+    name: str
+    key: str
+    length: int
+    added: int
+    first_id: EntryId | None
+    last_id: EntryId | None
+    groups: tuple[GroupStatus, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStatus:
+    """One worker process.
+
+    Attributes:
+        age_ms: Time since it last reported, which it does each second.
+        is_alive: It has reported within ``ALIVE_MS``.
+        facts: Its self-metrics, as it wrote them.
+    """
+
+    stage: str
+    name: str
+    age_ms: int
+    is_alive: bool
+    facts: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ProducerStatus:
+    """One live producer.
+
+    Attributes:
+        through_age_ms: How far back everything earlier is known to have been shipped.
+        drops: Events dropped since its start, by reason.
+        is_missing: It has not reported for the newest closed pane, and is not given up yet.
+        is_silent: It has been silent so long that nothing waits for it any more.
+    """
+
+    service: str
+    instance: str
+    through_ms: int
+    through_age_ms: int
+    sent: int
+    drops: Mapping[str, int]
+    is_missing: bool
+    is_silent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineStatus:
+    """One shard at one moment of the server's clock.
+
+    Attributes:
+        watermark_ms: No event before it is still to come; ``None`` before the first aggregator ran.
+        closed: Service to the end of its newest closed pane.
+    """
+
+    at_ms: int
+    streams: tuple[StreamStatus, ...]
+    watermark_ms: int | None
+    closed: Mapping[str, int]
+    workers: tuple[WorkerStatus, ...]
+    producers: tuple[ProducerStatus, ...]
+
+    @property
+    def watermark_age_ms(self) -> int | None:
+        return None if self.watermark_ms is None else max(0, self.at_ms - self.watermark_ms)
+
+    @property
+    def dead_letters(self) -> int:
+        return next((stream.length for stream in self.streams if stream.name == "dead"), 0)
+
+
+def is_missing(through_ms: int, end_ms: int, no_data_ms: int = NO_DATA_MS) -> bool:
+    """Say whether an instance shipped through ``through_ms`` is missing from a pane that ends at ``end_ms``.
+
+    One that is silent for longer than ``no_data_ms`` is not waited for any more.
+    """
+    return end_ms - no_data_ms <= through_ms < end_ms
+
+
+def count_missing(throughs_ms: Iterable[int], end_ms: int, no_data_ms: int = NO_DATA_MS) -> int:
+    """Count the instances missing from a pane that ends at ``end_ms``."""
+    return sum(is_missing(through_ms, end_ms, no_data_ms) for through_ms in throughs_ms)
+
+
+def known_backlog(
+    last_delivered: EntryId, length: int, first_id: EntryId | None, last_id: EntryId | None
+) -> Backlog | None:
+    """Return the backlog where the ends of the stream tell it, or ``None`` when entries must be counted."""
+    if length == 0 or first_id is None or last_id is None or last_delivered >= last_id:
+        return Backlog(0, is_capped=False, oldest=None)
+    if last_delivered < first_id:
+        return Backlog(length, is_capped=False, oldest=first_id)
+    return None
+
+
+def group_lag_ms(at_ms: int, oldest_unread: EntryId | None, oldest_pending: EntryId | None) -> int:
+    """Return the age of the oldest entry a group has still to finish; 0 when there is none."""
+    waiting = [entry_id.ms for entry_id in (oldest_unread, oldest_pending) if entry_id is not None]
+    return max(0, at_ms - min(waiting)) if waiting else 0
+
+
+def parse_producer(
+    service: str, instance: str, through_ms: int, stats: bytes, *, at_ms: int, closed_ms: int | None
+) -> ProducerStatus:
+    """Read one producer's liveness; statistics that cannot be read count as none (they come from outside)."""
+    try:
+        parsed: object = json.loads(stats) if stats else {}
+    except ValueError:
+        parsed = {}
+    figures = cast("dict[str, object]", parsed) if isinstance(parsed, dict) else {}
+    sent, dropped = figures.get("sent"), figures.get("dropped")
+    by_reason = cast("dict[str, object]", dropped) if isinstance(dropped, dict) else {}
+    age_ms = max(0, at_ms - through_ms)
+    return ProducerStatus(
+        service=service,
+        instance=instance,
+        through_ms=through_ms,
+        through_age_ms=age_ms,
+        sent=sent if isinstance(sent, int) else 0,
+        drops={reason: count for reason, count in by_reason.items() if isinstance(count, int)},
+        is_missing=closed_ms is not None and is_missing(through_ms, closed_ms),
+        is_silent=age_ms > NO_DATA_MS,
+    )

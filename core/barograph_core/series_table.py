@@ -1,0 +1,127 @@
+"""All series of one kind over one span, as columns."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Final
+
+import numpy as np
+
+from barograph_core.events import ERROR_STATUS, Kind
+from barograph_core.exact_sums import IntArray
+from barograph_core.summary import SeriesSummary
+from barograph_core.summary_table import SummaryTable, new_positions
+from barograph_core.tally import tally_keys
+
+Labels = tuple[str, ...]
+
+# Status codes are 0 to 999.
+STATUS_SPAN: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SeriesTable:
+    """The series of one kind.
+
+    Attributes:
+        labels: The series, ascending, each at most once.
+        events: How many events each had.
+        status: Series and status code in one integer, ``series * 1000 + code``, ascending, each at most once.
+        status_counts: How many events each of ``status`` had.
+        summaries: Measure ``m`` of series ``s`` is in row ``s * measures + m``.
+    """
+
+    kind: Kind
+    labels: Sequence[Labels]
+    events: IntArray
+    status: IntArray
+    status_counts: IntArray
+    summaries: SummaryTable
+
+    @classmethod
+    def fold(cls, parts: Sequence["SeriesTable"], names: Sequence[Sequence[Labels]]) -> "SeriesTable":
+        """Merge ``parts`` of one kind, at least one.
+
+        Args:
+            parts: What to merge.
+            names: For each part, for each of its series, the labels it has afterwards; equal ones become one series.
+        """
+        labels = sorted(set(chain.from_iterable(names)))
+        position = {label: index for index, label in enumerate(labels)}
+        rows = [np.fromiter(map(position.__getitem__, part), np.int64, len(part)) for part in names]
+        kind, size = parts[0].kind, len(labels)
+        events = np.zeros(size, np.int64)
+        np.add.at(events, np.concatenate(rows), np.concatenate([part.events for part in parts]))
+        status, status_counts = tally_keys(
+            np.concatenate(
+                [
+                    part_rows[part.status // STATUS_SPAN] * STATUS_SPAN + part.status % STATUS_SPAN
+                    for part, part_rows in zip(parts, rows, strict=True)
+                ]
+            ),
+            size * STATUS_SPAN,
+            np.concatenate([part.status_counts for part in parts]),
+        )
+        width = len(kind.measures)
+        measure_rows = [(part[:, None] * width + np.arange(width)).ravel() for part in rows]
+        return cls(
+            kind=kind,
+            labels=labels,
+            events=events,
+            status=status,
+            status_counts=status_counts,
+            summaries=SummaryTable.fold([part.summaries for part in parts], measure_rows, size * width),
+        )
+
+    def series(self, start: int, end: int) -> "SeriesTable":
+        """Return the series from ``start`` to before ``end``."""
+        width = len(self.kind.measures)
+        first, last = np.searchsorted(self.status, (start * STATUS_SPAN, end * STATUS_SPAN))
+        return SeriesTable(
+            kind=self.kind,
+            labels=self.labels[start:end],
+            events=self.events[start:end],
+            status=self.status[first:last] - start * STATUS_SPAN,
+            status_counts=self.status_counts[first:last],
+            summaries=self.summaries.rows(start * width, end * width),
+        )
+
+    def take(self, indexes: Sequence[int]) -> "SeriesTable":
+        """Return the series at ``indexes``, which ascend."""
+        kept = np.array(indexes, np.int64)
+        width = len(self.kind.measures)
+        series = new_positions(kept, len(self.labels))[self.status // STATUS_SPAN]
+        is_kept = series >= 0
+        return SeriesTable(
+            kind=self.kind,
+            labels=[self.labels[index] for index in indexes],
+            events=self.events[kept],
+            status=series[is_kept] * STATUS_SPAN + self.status[is_kept] % STATUS_SPAN,
+            status_counts=self.status_counts[is_kept],
+            summaries=self.summaries.take((kept[:, None] * width + np.arange(width)).ravel()),
+        )
+
+    @property
+    def event_count(self) -> int:
+        return int(self.events.sum())
+
+    @property
+    def error_count(self) -> int:
+        return int(self.status_counts[self.status % STATUS_SPAN >= ERROR_STATUS].sum())
+
+    def series_summaries(self) -> Iterator[SeriesSummary]:
+        """Yield each series in the order of its labels."""
+        status: list[dict[int, int]] = [{} for _ in self.labels]
+        for key, count in zip(self.status.tolist(), self.status_counts.tolist(), strict=True):
+            status[key // STATUS_SPAN][key % STATUS_SPAN] = count
+        summaries = self.summaries.summaries()
+        names = self.kind.measure_names
+        for index, (labels, count) in enumerate(zip(self.labels, self.events.tolist(), strict=True)):
+            row = index * len(names)
+            yield SeriesSummary(
+                labels=labels,
+                count=count,
+                errors=sum(hits for code, hits in status[index].items() if code >= ERROR_STATUS),
+                status=status[index],
+                measures=dict(zip(names, summaries[row : row + len(names)], strict=True)),
+            )

@@ -1,0 +1,210 @@
+"""The query store: closed panes by step, and the open ones as far as they have come."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from barograph_core.durations import parse_duration_ms
+from barograph_core.keys import ShardKeys
+from barograph_core.pane import Pane
+from barograph_core.stream import Connection, Reply, Value, as_bytes, as_hash, as_int, as_list, as_text
+
+DEFAULT_KEEP: Final = "1s:15m,10s:2h,1m:2d,1h:90d"
+_COARSEST_BLOCK: Final = 24
+_OPEN_PANES: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One resolution of the store.
+
+    Attributes:
+        step_ms: Length of a pane.
+        keep_ms: How long a closed pane is kept, from its closing.
+        span_ms: Length of a block: one pane of the next coarser step, whose children lie in one key.
+    """
+
+    step_ms: int
+    keep_ms: int
+    span_ms: int
+
+
+def parse_keep(text: str, allowed_lateness_ms: int = 0) -> tuple[Step, ...]:
+    """Read ``1s:15m,10s:2h``: steps from fine to coarse with their retention.
+
+    Raises:
+        ValueError: Not of that form, a step does not divide the next, or is kept for less than one coarser
+            step and the allowed lateness: its roll-up could not be revised.
+    """
+    pairs: list[tuple[int, int]] = []
+    for item in text.split(","):
+        step, separator, keep = item.strip().partition(":")
+        if not separator:
+            raise ValueError(f"{item!r} is not of the form step:retention, such as '1s:15m'")
+        pairs.append((parse_duration_ms(step), parse_duration_ms(keep)))
+    for (fine, kept_ms), (coarse, _) in itertools.pairwise(pairs):
+        if coarse <= fine or coarse % fine:
+            raise ValueError(f"step of {coarse} ms is not a multiple of the finer step of {fine} ms")
+        if kept_ms < coarse + allowed_lateness_ms:
+            raise ValueError(
+                f"step of {fine} ms is kept {kept_ms} ms, but its roll-up to {coarse} ms may be revised for "
+                f"{coarse + allowed_lateness_ms} ms (with an allowed lateness of {allowed_lateness_ms} ms)"
+            )
+    spans = [coarse for coarse, _ in pairs[1:]] + [pairs[-1][0] * _COARSEST_BLOCK]
+    return tuple(Step(step, keep, span) for (step, keep), span in zip(pairs, spans, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPane:
+    """A closed pane.
+
+    Attributes:
+        revision: 0 when first closed, one more for every closing with late events.
+        missing: Instances that had not shipped everything before the pane's end and said no goodbye.
+    """
+
+    start_ms: int
+    revision: int
+    missing: int
+    pane: Pane
+
+
+@dataclass(frozen=True, slots=True)
+class LiveView:
+    """What is known of a service as of one moment.
+
+    Attributes:
+        closed_through_ms: Everything before it is closed; an absent pane before it is empty.
+        closed: Closed panes asked for whose revision was not known yet, ascending.
+        opened: Open panes with what has been committed, by start.
+    """
+
+    closed_through_ms: int
+    closed: tuple[StoredPane, ...]
+    opened: Mapping[int, Pane]
+
+
+class PaneStore:
+    """Reads panes of one shard. For one thread, as its connection is."""
+
+    def __init__(self, connection: Connection, keys: ShardKeys, steps: Sequence[Step]) -> None:
+        self._connection = connection
+        self._keys = keys
+        self._steps = {step.step_ms: step for step in steps}
+        self._base = steps[0]
+        self._parts: dict[tuple[str, int], tuple[int, Pane]] = {}
+
+    @property
+    def base_step_ms(self) -> int:
+        return self._base.step_ms
+
+    @property
+    def step_lengths_ms(self) -> tuple[int, ...]:
+        return tuple(self._steps)
+
+    def keep_ms(self, step_ms: int) -> int:
+        return self._steps[step_ms].keep_ms
+
+    def services(self) -> dict[str, int]:
+        """Return every service with its ``closed_through_ms``."""
+        found = as_hash(self._connection.command("HGETALL", self._keys.closed))
+        return {service: int(through) for service, through in sorted(found.items())}
+
+    def closed_through_ms(self, service: str) -> int | None:
+        reply = self._connection.command("HGET", self._keys.closed, service)
+        return None if reply is None else as_int(reply)
+
+    def block_key(self, service: str, step_ms: int, start_ms: int) -> str:
+        """Return the key of the block that holds the pane at ``start_ms``."""
+        return self._keys.panes(service, step_ms, start_ms - start_ms % self._steps[step_ms].span_ms)
+
+    def read(self, service: str, step_ms: int, from_ms: int, to_ms: int) -> list[StoredPane]:
+        """Return the closed panes that begin in ``[from_ms, to_ms)``, ascending; empty ones may be absent.
+
+        Raises:
+            KeyError: ``step_ms`` is not a step of the store.
+        """
+        span = self._steps[step_ms].span_ms
+        blocks = range(from_ms - from_ms % span, to_ms, span)
+        commands = [["HGETALL", self._keys.panes(service, step_ms, block)] for block in blocks]
+        panes: list[StoredPane] = []
+        for reply in self._connection.pipeline(commands):
+            fields = as_hash(reply)
+            starts = sorted(int(name) for name in fields if name.isdigit())
+            panes += [_stored(fields, start) for start in starts if from_ms <= start < to_ms]
+        return panes
+
+    def read_live(self, service: str, from_ms: int, known: Mapping[int, int]) -> LiveView | None:
+        """Return, as of one moment, what is closed from ``from_ms`` on and what is open.
+
+        Args:
+            service: One service.
+            from_ms: Closed panes from here on are wanted.
+            known: Start -> revision of the panes the caller holds; only other revisions are sent.
+
+        Returns:
+            ``None`` when nothing of the service was ever closed.
+        """
+        through = self.closed_through_ms(service)
+        if through is None:
+            return None
+        view = self._read_at(service, from_ms, through, known)
+        while view.closed_through_ms > through:
+            # Panes closed between the two calls: they were asked for as open ones.
+            through = view.closed_through_ms
+            view = self._read_at(service, from_ms, through, known)
+        return view
+
+    def _read_at(self, service: str, from_ms: int, through_ms: int, known: Mapping[int, int]) -> LiveView:
+        step, span = self._base.step_ms, self._base.span_ms
+        first = from_ms - from_ms % step
+        blocks: dict[int, list[int]] = {}
+        for start in range(first, through_ms, step):
+            blocks.setdefault(start - start % span, []).append(start)
+        open_starts = range(through_ms, through_ms + _OPEN_PANES * step, step)
+        keys = [self._keys.closed]
+        keys += [self._keys.panes(service, step, block) for block in blocks]
+        keys += [self._keys.parts(service, start) for start in open_starts]
+        args: list[Value] = [service, len(blocks)]
+        for starts in blocks.values():
+            args.append(len(starts))
+            for start in starts:
+                args += [start, known.get(start, -1)]
+        args += [self._parts.get((service, start), (0, None))[0] for start in open_starts]
+        through, panes, parts = as_list(self._connection.call("baro_read_1", keys, args, read_only=True))
+        closed_through = as_int(through) if through else through_ms
+        return LiveView(
+            closed_through,
+            tuple(_from_reply(as_list(pane)) for pane in as_list(panes)),
+            self._merge_parts(service, closed_through, list(zip(open_starts, as_list(parts), strict=True))),
+        )
+
+    def _merge_parts(self, service: str, closed_through_ms: int, found: Sequence[tuple[int, Reply]]) -> dict[int, Pane]:
+        for key in [key for key in self._parts if key[0] == service and key[1] < closed_through_ms]:
+            del self._parts[key]
+        opened: dict[int, Pane] = {}
+        for start, reply in found:
+            length, *blobs = as_list(reply)
+            if start < closed_through_ms or not as_int(length):
+                continue
+            held = self._parts.get((service, start), (0, Pane.empty()))[1]
+            if blobs:
+                held = Pane.merge([held, *(Pane.unpack(as_bytes(blob)) for blob in blobs)])
+            self._parts[service, start] = (as_int(length), held)
+            opened[start] = held
+        return opened
+
+
+def _stored(fields: Mapping[str, bytes], start_ms: int) -> StoredPane:
+    return StoredPane(
+        start_ms,
+        int(fields[f"r{start_ms}"]),
+        int(fields[f"m{start_ms}"]),
+        Pane.unpack(fields[str(start_ms)]),
+    )
+
+
+def _from_reply(reply: list[Reply]) -> StoredPane:
+    start, revision, missing, blob = reply
+    return StoredPane(int(as_text(start)), as_int(revision), as_int(missing), Pane.unpack(as_bytes(blob)))

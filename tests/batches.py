@@ -1,0 +1,70 @@
+"""Event batches for tests of the codec and the panes: as entries, as a server gives them back, and decoded."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from barograph_core.decode import EventBatch, decode_batch
+from barograph_core.encode import EncodedBatch, LabelSet, encode_batch, entry_fields
+from barograph_core.events import KINDS
+
+Entry = dict[bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event of any kind; a measure it lacks is ``None``."""
+
+    labels: LabelSet
+    time_ms: int
+    values: tuple[float | None, ...]
+
+
+def encoded(kind: str, events: Sequence[Event]) -> EncodedBatch:
+    """Return ``events`` packed as a producer would."""
+    label_sets = list(dict.fromkeys(event.labels for event in events))
+    columns = [
+        None if all(value is None for value in column) else [math.nan if v is None else v for v in column]
+        for column in zip(*(event.values for event in events), strict=True)
+    ]
+    series = [label_sets.index(event.labels) for event in events]
+    return encode_batch(KINDS[kind], label_sets, series, [event.time_ms for event in events], columns)
+
+
+def entry(kind: str, events: Sequence[Event], *, seq: int = 1, through_ms: int = 0) -> Entry:
+    """Return the stream entry of ``events``, as a client reads it back: bytes only."""
+    fields = entry_fields(
+        encoded(kind, events), service="ranker", instance="host:1:00000000000000ab", seq=seq, through_ms=through_ms
+    )
+    return {name.encode(): value if isinstance(value, bytes) else str(value).encode() for name, value in fields.items()}
+
+
+def with_fields(fields: Mapping[bytes, bytes], **changes: bytes | None) -> Entry:
+    """Return ``fields`` with some changed, or absent where the change is ``None``."""
+    changed = {**fields, **{name.encode(): value for name, value in changes.items()}}
+    return {name: value for name, value in changed.items() if value is not None}
+
+
+def decoded(kind: str, events: Sequence[Event]) -> EventBatch:
+    """Return ``events`` after their way through a stream."""
+    return decode_batch(entry(kind, events))
+
+
+def request(
+    time_ms: int = 1_000, duration_ms: float | None = 12.5, route: str = "/predict", status: int = 200
+) -> Event:
+    return Event((route, "GET", status), time_ms, (duration_ms,))
+
+
+def custom(value: float | None, time_ms: int = 1_000, name: str = "queue", **labels: str) -> Event:
+    free = (text for pair in sorted(labels.items()) for text in pair)
+    return Event((name, *free), time_ms, (value,))
+
+
+def model(prediction: float | None, error: float | None = None, time_ms: int = 1_000, version: str = "7") -> Event:
+    return Event(("ctr", version), time_ms, (None, None, prediction, error))
+
+
+def values(events: Sequence[Event], measure: int = 0) -> list[float]:
+    """Return the values of one measure that are there."""
+    return [value for event in events if (value := event.values[measure]) is not None]

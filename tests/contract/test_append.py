@@ -1,0 +1,73 @@
+"""baro_append_1: a batch counts once, whatever is sent twice."""
+
+import pytest
+
+from barograph_core.errors import CommandRefusedError
+from barograph_core.keys import ShardKeys
+from barograph_core.stream import Connection, as_hash, as_int
+from tests.support import append, stream_ids
+
+BATCH = {"v": "1", "kind": "request"}
+INSTANCE = "host:1:0000000000000001"
+
+
+def test_the_next_sequence_number_is_accepted(connection: Connection, keys: ShardKeys) -> None:
+    """A batch that follows the last one becomes an entry."""
+    status, entry_id = append(connection, keys, BATCH, seq=1)
+    assert (status, [str(found) for found in stream_ids(connection, keys.events)]) == ("ok", [entry_id])
+
+
+def test_a_batch_sent_twice_is_one_entry(connection: Connection, keys: ShardKeys) -> None:
+    """A producer that lost the reply may send again."""
+    append(connection, keys, BATCH, seq=1)
+    assert append(connection, keys, BATCH, seq=1) == ["dup", "1"]
+    assert len(stream_ids(connection, keys.events)) == 1
+
+
+def test_a_gap_is_refused_and_names_the_last_number(connection: Connection, keys: ShardKeys) -> None:
+    """Nothing is skipped in silence."""
+    append(connection, keys, BATCH, seq=1)
+    assert append(connection, keys, BATCH, seq=3) == ["gap", "1"]
+
+
+def test_a_declared_loss_is_accepted(connection: Connection, keys: ShardKeys) -> None:
+    """A producer that cannot refill the gap names the number it goes on from."""
+    append(connection, keys, BATCH, seq=1)
+    assert append(connection, keys, BATCH, seq=5, previous=1)[0] == "ok"
+    assert append(connection, keys, BATCH, seq=6)[0] == "ok"
+
+
+def test_a_stale_epoch_is_refused(connection: Connection, keys: ShardKeys) -> None:
+    """After the layout changed, a producer must look where its service lives now."""
+    connection.command("SET", keys.epoch, "3")
+    assert append(connection, keys, BATCH, seq=1, epoch=2) == ["stale", "3"]
+    assert stream_ids(connection, keys.events) == []
+
+
+def test_a_heartbeat_moves_through_ms_and_never_back(connection: Connection, keys: ShardKeys) -> None:
+    """What a producer has shipped stays shipped."""
+    append(connection, keys, {}, mode="heartbeat", seq=0, through_ms=5_000)
+    append(connection, keys, {}, mode="heartbeat", seq=0, through_ms=4_000)
+    assert as_int(connection.command("ZSCORE", keys.producers("ranker"), INSTANCE)) == 5_000
+
+
+def test_a_goodbye_takes_the_producer_off_the_list(connection: Connection, keys: ShardKeys) -> None:
+    """One that said goodbye is never missing."""
+    append(connection, keys, BATCH, seq=1, through_ms=5_000)
+    append(connection, keys, {}, mode="goodbye", seq=0, through_ms=6_000)
+    assert connection.command("ZCARD", keys.producers("ranker")) == 0
+    assert as_hash(connection.command("HGETALL", keys.producer(INSTANCE)))["state"] == b"goodbye"
+
+
+def test_a_key_of_another_type_refuses_before_the_first_write(connection: Connection, keys: ShardKeys) -> None:
+    """A function that fails half-way is not rolled back, so everything is checked first."""
+    connection.command("SET", keys.producers("ranker"), "foreign")
+    with pytest.raises(CommandRefusedError, match="holds a string"):
+        append(connection, keys, BATCH, seq=1)
+    assert connection.command("EXISTS", keys.events, keys.sequence(INSTANCE)) == 0
+
+
+def test_a_batch_without_fields_is_refused(connection: Connection, keys: ShardKeys) -> None:
+    """An entry must say what it is."""
+    with pytest.raises(CommandRefusedError, match="pairs of fields"):
+        append(connection, keys, {}, seq=1)

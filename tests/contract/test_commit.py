@@ -1,0 +1,127 @@
+"""baro_commit_1 and baro_dead_1: an effect is durable together with its acknowledgement, or not at all."""
+
+import pytest
+
+from barograph_core.errors import CommandRefusedError
+from barograph_core.keys import ShardKeys
+from barograph_core.stream import Connection, Reply, Value, as_hash, as_int, as_list, as_text
+from tests.support import append, stream_ids
+
+GROUP = "aggregator"
+
+
+@pytest.fixture
+def ids(connection: Connection, keys: ShardKeys) -> list[str]:
+    """Return the ids of three entries that are pending for the consumer ``mine``."""
+    for seq in (1, 2, 3):
+        append(connection, keys, {"v": "1", "kind": "request"}, seq=seq)
+    connection.command("XGROUP", "CREATE", keys.events, GROUP, "0")
+    connection.command("XREADGROUP", "GROUP", GROUP, "mine", "STREAMS", keys.events, ">")
+    return [str(entry_id) for entry_id in stream_ids(connection, keys.events)]
+
+
+def commit(connection: Connection, keys: ShardKeys, consumer: str, ids: list[str], errors: int = 0) -> list[str]:
+    reply = connection.call(
+        "baro_commit_1",
+        [keys.events, keys.open, keys.progress, keys.metrics, keys.parts("ranker", 1_000)],
+        [GROUP, consumer, 1_000, 7, errors, 3_600_000, len(ids), *ids, "ranker", 1_000, b"part"],
+    )
+    return [as_text(item) for item in as_list(reply)]
+
+
+def pending(connection: Connection, keys: ShardKeys) -> int:
+    return as_int(as_list(connection.command("XPENDING", keys.events, GROUP))[0])
+
+
+def parts(connection: Connection, keys: ShardKeys) -> Reply:
+    return connection.command("LRANGE", keys.parts("ranker", 1_000), 0, -1)
+
+
+def test_a_commit_pushes_parts_and_acknowledges(connection: Connection, keys: ShardKeys, ids: list[str]) -> None:
+    """Parts, the open pane and the acknowledgement are one step."""
+    assert commit(connection, keys, "mine", ids) == ["ok"]
+    assert (pending(connection, keys), parts(connection, keys)) == (0, [b"part"])
+    assert connection.command("ZRANGE", keys.open, 0, -1, "WITHSCORES") == [b"ranker:1000:1000", b"2000"]
+
+
+def test_a_commit_after_a_claim_applies_nothing(connection: Connection, keys: ShardKeys, ids: list[str]) -> None:
+    """A thawed worker whose entry was claimed meanwhile learns which one and leaves no trace."""
+    connection.command("XCLAIM", keys.events, GROUP, "other", 0, ids[1])
+    assert commit(connection, keys, "mine", ids) == ["lost", ids[1]]
+    assert (pending(connection, keys), parts(connection, keys)) == (3, [])
+
+
+def test_a_delayed_commit_of_the_same_count_is_refused(connection: Connection, keys: ShardKeys, ids: list[str]) -> None:
+    """Ids are compared, not counted: as many newer entries are pending as the old commit names."""
+    connection.command("XACK", keys.events, GROUP, *ids)
+    for seq in (4, 5, 6):
+        append(connection, keys, {"v": "1"}, seq=seq)
+    connection.command("XREADGROUP", "GROUP", GROUP, "mine", "STREAMS", keys.events, ">")
+    assert commit(connection, keys, "mine", ids) == ["lost", *ids]
+
+
+def test_a_second_commit_of_the_same_entries_is_refused(
+    connection: Connection, keys: ShardKeys, ids: list[str]
+) -> None:
+    """A commit whose reply was lost cannot count twice."""
+    commit(connection, keys, "mine", ids)
+    assert commit(connection, keys, "mine", ids) == ["lost", *ids]
+    assert parts(connection, keys) == [b"part"]
+
+
+def test_more_pending_entries_than_one_page_are_compared(connection: Connection, keys: ShardKeys) -> None:
+    """XPENDING is read page by page."""
+    for seq in range(1, 1_503):
+        connection.command("XADD", keys.events, f"{seq}-0", "v", "1")
+    connection.command("XGROUP", "CREATE", keys.events, GROUP, "0")
+    connection.command("XREADGROUP", "GROUP", GROUP, "mine", "COUNT", 2_000, "STREAMS", keys.events, ">")
+    assert commit(connection, keys, "mine", ["1-0", "1501-0"]) == ["ok"]
+    assert commit(connection, keys, "mine", ["2-0", "1501-0"]) == ["lost", "1501-0"]
+
+
+def test_hints_are_rare_unless_they_carry_errors(connection: Connection, keys: ShardKeys, ids: list[str]) -> None:
+    """At most one ``advanced`` entry every 50 ms, but an error is announced at once."""
+    commit(connection, keys, "mine", ids[:1])
+    connection.command("HSET", keys.progress, "advanced_ms", 9_000_000_000_000)
+    commit(connection, keys, "mine", ids[1:2])
+    commit(connection, keys, "mine", ids[2:], errors=1)
+    found = [as_list(as_list(item)[1]) for item in as_list(connection.command("XRANGE", keys.metrics, "-", "+"))]
+    assert [fields[-1] for fields in found] == [b"0", b"1"]
+
+
+def test_a_foreign_key_refuses_the_whole_commit(connection: Connection, keys: ShardKeys, ids: list[str]) -> None:
+    """WRONGTYPE in the middle would leave half a commit: types are checked first."""
+    connection.command("SET", keys.metrics, "foreign")
+    with pytest.raises(CommandRefusedError, match="holds a string"):
+        commit(connection, keys, "mine", ids)
+    assert (pending(connection, keys), parts(connection, keys)) == (3, [])
+
+
+def test_a_dead_entry_keeps_its_fields_and_reason(connection: Connection, keys: ShardKeys, ids: list[str]) -> None:
+    """What cannot be processed is moved whole and acknowledged in one step."""
+    args: list[Value] = [GROUP, "mine", ids[0], "aggregator", "unknown schema version '9'", 1]
+    status, dead_id = as_list(connection.call("baro_dead_1", [keys.events, keys.dead], args))
+    entry = as_list(as_list(connection.command("XRANGE", keys.dead, as_text(dead_id), as_text(dead_id)))[0])
+    fields = as_hash(entry[1])
+    assert (status, pending(connection, keys)) == (b"ok", 2)
+    assert (fields["dead_reason"], fields["dead_id"], fields["kind"]) == (
+        b"unknown schema version '9'",
+        ids[0].encode(),
+        b"request",
+    )
+
+
+def test_an_entry_claimed_away_is_not_buried(connection: Connection, keys: ShardKeys, ids: list[str]) -> None:
+    """Only the owner may give an entry up."""
+    args: list[Value] = [GROUP, "other", ids[0], "aggregator", "reason", 1]
+    assert as_list(connection.call("baro_dead_1", [keys.events, keys.dead], args)) == [b"lost", ids[0].encode()]
+    assert connection.command("EXISTS", keys.dead) == 0
+
+
+def test_only_consumers_that_hold_nothing_are_reaped(connection: Connection, keys: ShardKeys, ids: list[str]) -> None:
+    """XGROUP DELCONSUMER would throw away what is pending."""
+    del ids
+    connection.command("XGROUP", "CREATECONSUMER", keys.events, GROUP, "idle")
+    connection.command("XREADGROUP", "GROUP", GROUP, "idle", "STREAMS", keys.events, ">")
+    assert as_list(connection.call("baro_reap_1", [keys.events], [GROUP, 3_600_000])) == []
+    assert as_list(connection.call("baro_reap_1", [keys.events], [GROUP, -1])) == [b"idle"]

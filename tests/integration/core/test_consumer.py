@@ -1,0 +1,170 @@
+"""The consumer loop against a real server: dead colleagues, dead letters, a flushed and a restarted server."""
+
+import contextlib
+import threading
+from collections.abc import Generator, Sequence
+
+from barograph_core.clock import SystemClock
+from barograph_core.consumer import Consumer, ConsumerSettings, UnreadableEntryError
+from barograph_core.keys import ShardKeys
+from barograph_core.library import ensure_library
+from barograph_core.self_metrics import Counters
+from barograph_core.stream import Connection, Entry, as_hash, as_int, as_list
+from tests.support import valkey_server, wait_until
+
+GROUP = "readers"
+
+
+class Recorder:
+    """A handler that acknowledges what it can and remembers it."""
+
+    def __init__(self, connection: Connection, stream: str) -> None:
+        self._connection = connection
+        self._stream = stream
+        self.seen: list[str] = []
+        self.redelivered: list[str] = []
+        self.ticks = 0
+        self.fails_on = ""
+
+    def handle(self, entries: Sequence[Entry], *, is_redelivered: bool) -> None:
+        for entry in entries:
+            if b"text" not in entry.fields:
+                raise UnreadableEntryError(entry, "field 'text' is missing")
+        for entry in entries:
+            if entry.text("text") == self.fails_on:
+                raise RuntimeError("a fault in the handler")
+            self._connection.command("XACK", self._stream, GROUP, str(entry.id))
+            self.seen.append(entry.text("text"))
+            if is_redelivered:
+                self.redelivered.append(entry.text("text"))
+
+    def tick(self, now_ms: int) -> None:
+        assert now_ms > 0
+        self.ticks += 1
+
+
+class Running:
+    """A consumer in a thread, and a second connection to write with."""
+
+    def __init__(self, url: str, keys: ShardKeys) -> None:
+        self.keys = keys
+        self.writer = Connection.open(url)
+        ensure_library(self.writer)
+        self.counters = Counters()
+        own = Connection.open(url)
+        self.recorder = Recorder(own, keys.events)
+        self.consumer = Consumer(
+            own,
+            stage="test",
+            stream=keys.events,
+            group=GROUP,
+            name="mine",
+            keys=keys,
+            handler=self.recorder,
+            clock=SystemClock(),
+            counters=self.counters,
+            settings=ConsumerSettings(tick_ms=10, claim_idle_ms=50, claim_every_ms=20, backoff_ms=(5, 20)),
+        )
+
+    def send(self, **fields: str) -> None:
+        self.writer.command("XADD", self.keys.events, "*", *(item for pair in fields.items() for item in pair))
+
+    def pending(self) -> int:
+        return as_int(as_list(self.writer.command("XPENDING", self.keys.events, GROUP))[0])
+
+    def sees(self, *texts: str) -> None:
+        wait_until(lambda: self.recorder.seen[-len(texts) :] == list(texts), what=f"seeing {texts}")
+
+
+@contextlib.contextmanager
+def running(url: str, keys: ShardKeys) -> Generator[Running, None, None]:
+    it = Running(url, keys)
+    stop = threading.Event()
+    thread = threading.Thread(target=it.consumer.run, args=(stop,))
+    thread.start()
+    try:
+        yield it
+    finally:
+        stop.set()
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def test_entries_are_handled_and_acknowledged(valkey_url: str, keys: ShardKeys) -> None:
+    """The group is made by the consumer, at the start of the stream."""
+    with running(valkey_url, keys) as it:
+        it.send(text="one")
+        it.sees("one")
+        assert it.pending() == 0
+
+
+def test_entries_of_a_dead_consumer_are_claimed(valkey_url: str, keys: ShardKeys) -> None:
+    """What a killed worker had read is taken over, one by one."""
+    writer = Connection.open(valkey_url)
+    for number in range(3):
+        writer.command("XADD", keys.events, "*", "text", str(number))
+    writer.command("XGROUP", "CREATE", keys.events, GROUP, "0")
+    writer.command("XREADGROUP", "GROUP", GROUP, "dead", "STREAMS", keys.events, ">")
+    with running(valkey_url, keys) as it:
+        it.sees("0", "1", "2")
+        assert (it.recorder.redelivered, it.counters["entries_claimed"]) == (["0", "1", "2"], 3)
+
+
+def test_an_unreadable_entry_goes_to_the_dead_letters_at_once(valkey_url: str, keys: ShardKeys) -> None:
+    """The good entries around it are handled; the reason stands beside its fields."""
+    with running(valkey_url, keys) as it:
+        it.send(text="before")
+        it.send(other="x")
+        it.send(text="after")
+        it.sees("before", "after")
+        (dead,) = as_list(it.writer.command("XRANGE", keys.dead, "-", "+"))
+        fields = as_hash(as_list(dead)[1])
+        assert (fields["dead_reason"], fields["other"]) == (b"field 'text' is missing", b"x")
+        assert it.pending() == 0
+
+
+def test_an_entry_that_always_fails_is_given_up_alone(valkey_url: str, keys: ShardKeys) -> None:
+    """A fault of the handler on one entry does not stop the others, and ends on the dead-letter stream."""
+    with running(valkey_url, keys) as it:
+        it.recorder.fails_on = "poison"
+        it.send(text="poison")
+        it.send(text="good")
+        wait_until(lambda: it.writer.command("XLEN", keys.dead) == 1, what="the dead letter")
+        it.sees("good")
+        assert it.pending() == 0
+
+
+def test_a_flushed_server_gets_its_group_back(keys: ShardKeys) -> None:
+    """FLUSHALL under a running worker costs what it deleted and nothing after."""
+    with valkey_server() as url, running(url, keys) as it:
+        it.send(text="before")
+        it.sees("before")
+        it.writer.command("FLUSHALL")
+        it.send(text="after")
+        it.sees("before", "after")
+
+
+def test_a_trimmed_pending_entry_is_counted_as_lost(valkey_url: str, keys: ShardKeys) -> None:
+    """Nothing is left of it but the count."""
+    writer = Connection.open(valkey_url)
+    writer.command("XADD", keys.events, "*", "text", "x")
+    writer.command("XGROUP", "CREATE", keys.events, GROUP, "0")
+    writer.command("XREADGROUP", "GROUP", GROUP, "mine", "STREAMS", keys.events, ">")
+    writer.command("XTRIM", keys.events, "MAXLEN", 0)
+    with running(valkey_url, keys) as it:
+        wait_until(lambda: it.counters["entries_lost"] == 1, what="the lost entry")
+        assert it.pending() == 0
+
+
+def test_ticks_go_on_when_nothing_comes(valkey_url: str, keys: ShardKeys) -> None:
+    """What is due by time does not wait for entries."""
+    with running(valkey_url, keys) as it:
+        wait_until(lambda: it.recorder.ticks > 5, what="ticks")
+
+
+def test_a_worker_is_listed_while_it_lives(valkey_url: str, keys: ShardKeys) -> None:
+    """Its self-metrics stand in a hash; a clean stop takes it off the list."""
+    with running(valkey_url, keys) as it:
+        wait_until(lambda: it.writer.command("ZCARD", keys.workers) == 1, what="the worker's report")
+        assert as_hash(it.writer.command("HGETALL", keys.worker("test", "mine")))["stage"] == b"test"
+    assert it.writer.command("ZCARD", keys.workers) == 0

@@ -1,0 +1,156 @@
+"""Sums, sketches and panes do not depend on how the events were split, ordered and merged."""
+
+import math
+import random
+import struct
+from fractions import Fraction
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from barograph_core.errors import MalformedEventError
+from barograph_core.events import MAX_MAGNITUDE
+from barograph_core.exact import ExactSum
+from barograph_core.pane import Pane
+from barograph_core.sketch import RELATIVE_ACCURACY, Sketch
+from tests.batches import Event, decoded, values
+
+VALUE = (
+    st.floats(-MAX_MAGNITUDE, MAX_MAGNITUDE)
+    | st.floats(-1e-300, 1e-300)
+    | st.floats(0.001, 1e5)
+    | st.sampled_from([0.0, -0.0, 5e-324, 1e150, -1e150, 1.0, 0.1])
+)
+CUSTOM = st.builds(
+    Event,
+    st.tuples(st.sampled_from("ab"), st.just("host"), st.sampled_from("xyz")),
+    st.integers(0, 2_999),
+    st.tuples(st.none() | VALUE),
+)
+REQUEST = st.builds(
+    Event,
+    st.tuples(st.sampled_from(["/a", "/b"]), st.just("GET"), st.sampled_from([200, 404, 500, 503])),
+    st.integers(0, 2_999),
+    st.tuples(st.none() | st.floats(0, 1e6)),
+)
+KIND_AND_EVENTS = st.lists(CUSTOM, min_size=1, max_size=40).map(lambda events: ("custom", events)) | st.lists(
+    REQUEST, min_size=1, max_size=40
+).map(lambda events: ("request", events))
+
+
+def panes_of(kind: str, *batches: list[Event]) -> dict[int, Pane]:
+    return Pane.of_batches([decoded(kind, events) for events in batches if events], 1_000)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(VALUE, min_size=1, max_size=60), st.floats(0, 1))
+def test_a_quantile_is_within_its_accuracy(numbers: list[float], q: float) -> None:
+    """1/128 of the exact value of that rank, for every float64 there is within bounds."""
+    exact = sorted(numbers)[math.floor(q * (len(numbers) - 1))]
+    # Exact arithmetic: the bound must hold to the last bit.
+    error = abs(_ratio(Sketch.of(np.array(numbers)).quantile(q)) - _ratio(exact))
+    assert error <= abs(_ratio(exact)) * _ratio(RELATIVE_ACCURACY)
+
+
+def _ratio(value: float) -> Fraction:
+    return Fraction(value)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(VALUE, max_size=40), st.randoms(use_true_random=False))
+def test_an_exact_sum_has_no_order(numbers: list[float], shuffle: random.Random) -> None:
+    """Equal in any order, and correctly rounded."""
+    shuffled = numbers[:]
+    shuffle.shuffle(shuffled)
+    assert ExactSum.of(shuffled) == ExactSum.of(numbers)
+    assert float(ExactSum.of(numbers)) == math.fsum(numbers)
+
+
+@settings(max_examples=100, deadline=None)
+@given(KIND_AND_EVENTS, st.randoms(use_true_random=False), st.integers(1, 6))
+def test_any_split_and_order_gives_the_same_bytes(
+    given_events: tuple[str, list[Event]], shuffle: random.Random, workers: int
+) -> None:
+    """Whichever worker got which events in whatever order, and merged them however."""
+    kind, events = given_events
+    once = {start: pane.pack() for start, pane in panes_of(kind, events).items()}
+    shuffled = events[:]
+    shuffle.shuffle(shuffled)
+    by_worker = [panes_of(kind, shuffled[index::workers]) for index in range(workers)]
+    shuffle.shuffle(by_worker)
+    for start, packed in once.items():
+        parts = [Pane.unpack(panes[start].pack()) for panes in by_worker if start in panes]
+        assert Pane.merge(parts).pack() == packed
+        middle = shuffle.randrange(len(parts) + 1)
+        assert Pane.merge([Pane.merge(parts[middle:]), Pane.merge(parts[:middle])]).pack() == packed
+    halves = shuffle.randrange(len(events) + 1)
+    again = panes_of(kind, shuffled[:halves], shuffled[halves:])
+    assert {start: pane.pack() for start, pane in again.items()} == once
+
+
+@settings(max_examples=100, deadline=None)
+@given(KIND_AND_EVENTS)
+def test_a_pane_agrees_with_the_events(given_events: tuple[str, list[Event]]) -> None:
+    """Counts, sums, extremes and status codes, against a ledger kept in plain Python."""
+    kind, events = given_events
+    (row,) = Pane.merge(list(panes_of(kind, events).values())).group(kind)
+    (summary,) = row.measures.values()
+    numbers = values(events)
+    assert (row.count, summary.count) == (len(events), len(numbers))
+    assert summary.sum == math.fsum(numbers)
+    assert summary.squares == ExactSum.of(number * number for number in numbers)
+    assert summary.minimum == min(numbers, default=math.inf)
+    assert summary.maximum == max(numbers, default=-math.inf)
+    if kind == "request":
+        codes = [event.labels[2] for event in events]
+        assert row.status == {code: codes.count(code) for code in codes}
+
+
+@settings(max_examples=40, deadline=None)
+@given(KIND_AND_EVENTS)
+def test_roll_ups_and_groups_agree_with_each_other(given_events: tuple[str, list[Event]]) -> None:
+    """Merging panes and then grouping equals grouping wider panes; whole equals grouping by nothing."""
+    kind, events = given_events
+    merged = Pane.merge(list(panes_of(kind, events).values()))
+    wide = Pane.of_batches([decoded(kind, events)], 3_000)[0]
+    assert merged.pack() == wide.pack()
+    assert merged.whole().group(kind) == merged.group(kind) == wide.whole().series(kind)
+    assert Pane.unpack(merged.pack()).series(kind) == merged.series(kind)
+
+
+PACKED = panes_of(
+    "custom", [Event(("a", "host", "x"), 5, (-1.5,)), Event(("a", "host", "x"), 6, (2.25,)), Event(("b",), 7, (1e-9,))]
+)[0].pack()
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=60) | st.binary(max_size=30).map(lambda tail: PACKED[:30] + tail))
+def test_any_bytes_are_refused_as_a_pane(data: bytes) -> None:
+    """Fuzzed panes raise MalformedEventError and nothing else."""
+    _refuse(data)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(0, len(PACKED) - 1), st.binary(min_size=1, max_size=8))
+def test_an_overwritten_pane_is_refused_or_is_another_pane(position: int, content: bytes) -> None:
+    """What passes has one form only: it packs to the very same bytes."""
+    _refuse((PACKED[:position] + content + PACKED[position + len(content) :])[: len(PACKED)])
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, len(PACKED) - 8), st.sampled_from([math.nan, math.inf, -math.inf, 1e200, -0.0, 0.0]))
+def test_no_special_float_passes_anywhere(position: int, value: float) -> None:
+    """Wherever a float64 is overwritten."""
+    _refuse(PACKED[:position] + struct.pack("<d", value) + PACKED[position + 8 :])
+
+
+def _refuse(data: bytes) -> None:
+    try:
+        pane = Pane.unpack(data)
+    except MalformedEventError:
+        return
+    assert pane.pack() == data
+    for kind in pane.kinds:
+        pane.series(kind)
+        pane.group(kind)

@@ -1,0 +1,72 @@
+"""A sum is exact, whatever is added in what order."""
+
+import math
+import random
+
+import numpy as np
+import pytest
+
+from barograph_core.exact import ZERO, ExactSum
+from barograph_core.exact_sums import ExactSums
+
+TINY = 5e-324
+AWKWARD = [1e150, 1.0, -1e150, 2.0**-1022, TINY, -0.0, 0.1, -1e-200, 3.0, 1e16, 1.0, -TINY]
+
+
+def test_what_cancels_leaves_the_rest() -> None:
+    """Floats would lose the one; the exact sum does not."""
+    assert float(ExactSum.of([1e100, 1.0, -1e100])) == 1.0
+
+
+def test_equal_sums_are_equal_objects() -> None:
+    """One number has one form."""
+    assert ExactSum.of([0.5, 0.25, 0.25]) == ExactSum.of([1.0]) == ExactSum(1, 0)
+    assert ExactSum.of([3.5, -3.5]) == ZERO
+    assert hash(ExactSum.of([4.0])) == hash(ExactSum(1, 2))
+
+
+def test_rounding_is_that_of_fsum() -> None:
+    """The float of a sum is the nearest one, down to the subnormals."""
+    assert float(ExactSum.of(AWKWARD)) == math.fsum(AWKWARD)
+    assert float(ExactSum.of([TINY, TINY])) == 1e-323
+
+
+def test_a_mean_is_rounded_once() -> None:
+    """Dividing the rounded sum would round twice."""
+    assert ExactSum.of([0.1, 0.1, 0.1]).over(3) == 0.1
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_sum_beyond_float64_is_infinite(sign: int) -> None:
+    """It must not stop a reader."""
+    assert float(ExactSum(sign, 1_024)) == sign * math.inf
+
+
+def test_columns_of_sums_agree_with_single_sums() -> None:
+    """Each row of the vectorised form is the exact sum of its values, and of their rounded squares."""
+    random.seed(7)
+    values = [random.choice((-1, 1)) * random.random() * 10.0 ** random.randint(-300, 149) for _ in range(9_000)]
+    values += AWKWARD
+    rows = [random.randrange(5) for _ in values]
+    totals, squares = ExactSums.of_values_and_squares(np.array(values), np.array(rows), 7)
+    by_row = [[value for value, row in zip(values, rows, strict=True) if row == wanted] for wanted in range(7)]
+    assert totals.sums() == [ExactSum.of(of_row) for of_row in by_row]
+    assert squares.sums() == [ExactSum.of(value * value for value in of_row) for of_row in by_row]
+    assert totals.sums()[5:] == [ZERO, ZERO]
+
+
+def test_only_zeros_need_no_digits() -> None:
+    """A zero must not stretch the digits over all magnitudes."""
+    totals, squares = ExactSums.of_values_and_squares(np.zeros(3), np.zeros(3, np.int64), 1)
+    assert len(totals.digits) == len(squares.digits) == 0
+    with_zero, _ = ExactSums.of_values_and_squares(np.array([0.0, 1.0]), np.zeros(2, np.int64), 1)
+    assert with_zero.digits.shape == (1, 1)
+
+
+def test_folding_adds_rows_that_meet() -> None:
+    """Parts of different magnitudes add up without rounding, also within one part."""
+    rows = np.array([0, 1])
+    small, _ = ExactSums.of_values_and_squares(np.array([2.0**-300, 5.0]), rows, 2)
+    large, _ = ExactSums.of_values_and_squares(np.array([-(2.0**400), 7.0]), rows, 2)
+    folded = ExactSums.fold([small, large], [np.array([0, 1]), np.array([0, 0])], 2)
+    assert folded.sums() == [ExactSum.of([2.0**-300, -(2.0**400), 7.0]), ExactSum.of([5.0])]
