@@ -1,0 +1,172 @@
+"""When the shipper thread runs: from the first event of a process to its goodbye, and again after a fork."""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Final, Literal
+
+from barograph_producer import _process
+from barograph_producer._recorder import Buffer, Record
+from barograph_producer._stats import ProducerStats
+from barograph_producer._worker import Worker
+
+State = Literal["idle", "running", "pausing", "closed"]
+
+THREAD_NAME: Final = "barograph-producer"
+# Beyond the worker's own bound, to let a reply that it waits for come in.
+_JOIN_GRACE_S: Final = 0.25
+
+# Connections of parents: a child must neither use nor close them, and finalising one may take its locks.
+_inherited: list[object] = []
+
+
+class Lifecycle:
+    """Starts, pauses and ends the worker's thread, and takes the records that the hot path turned away.
+
+    States: ``idle`` (no thread yet in this process, or paused: the next event starts one), ``running``,
+    ``pausing`` (records are held for the next thread), ``closed`` (records are counted and dropped).
+    """
+
+    def __init__(
+        self,
+        make_worker: Callable[[], Worker],
+        buffers: Sequence[Buffer],
+        *,
+        max_events: int,
+        exit_timeout_s: float,
+    ) -> None:
+        self._make_worker = make_worker
+        self._buffers = buffers
+        self._max_events = max_events
+        self._exit_timeout_s = exit_timeout_s
+        self._state: State = "idle"
+        self._is_closed = False
+        self._thread: threading.Thread | None = None
+        self._worker = make_worker()
+        # Whoever pops it may start the thread: recording threads cannot take a lock to agree on one.
+        self._permit = [True]
+        self._stopping = threading.Lock()
+        self._has_joined_exit = False
+        _process.join(self)
+
+    @property
+    def worker(self) -> Worker:
+        """The worker of this process."""
+        return self._worker
+
+    @property
+    def stats(self) -> ProducerStats:
+        return self._worker.stats
+
+    def ring(self) -> None:
+        """Say that an important event waits. Called by recording threads."""
+        self._worker.ring()
+
+    def turn_away(self, buffer: Buffer, record: Record) -> None:
+        """Take a record the hot path had no room for: start, hold, or count it as dropped. Never raises."""
+        if self._has_closed():
+            self._worker.count_shut()
+            return
+        if len(buffer) >= self._max_events:
+            self._worker.count_full()
+        else:
+            buffer.records.extend(record)
+        if self._state == "idle":
+            self.start()
+
+    def start(self) -> None:
+        """Start the thread unless it runs. Lock-free, and a failure leaves everything as it was."""
+        try:
+            self._permit.pop()
+        except IndexError:
+            return
+        if self._state != "idle" or self._has_closed():
+            return
+        worker = self._worker
+        thread = threading.Thread(target=worker.run, name=THREAD_NAME, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # no more threads, or the interpreter is on its way out
+            self._permit.append(True)
+            return
+        self._thread = thread
+        self._state = "running"
+        for buffer in self._buffers:
+            buffer.open(self._max_events)
+        if not self._has_joined_exit:
+            self._has_joined_exit = True
+            _process.on_worker_exit(self.at_exit)
+        if self._has_closed():  # closed while this was under way
+            self._shut_buffers()
+            worker.request_stop(self._exit_timeout_s, is_final=True)
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until everything recorded before is on the server; say whether it is.
+
+        A running worker is asked even when nothing seems to wait: it may be holding a batch.
+        """
+        if self._state != "running":
+            if self.stats.buffered == 0:
+                return True
+            self.start()
+            if self._thread is None:
+                return False
+        return self._worker.request_flush().wait(timeout_s)
+
+    def stop(self, timeout_s: float, *, is_final: bool) -> bool:
+        """Ship what is held, say goodbye, and end the thread. Any number of threads may call it.
+
+        Returns:
+            Whether everything recorded before is on the server.
+        """
+        if is_final:
+            self._is_closed = True
+            _process.leave(self)
+        self._shut_buffers()
+        with self._stopping:
+            return self._stop(timeout_s, is_final=is_final)
+
+    def after_fork_in_child(self) -> None:
+        """Begin anew in a child: no events, no thread, another worker and instance."""
+        for buffer in self._buffers:
+            buffer.shut()
+            buffer.records.clear()
+        _inherited.append(self._worker.inherited_connection())
+        self._worker = self._make_worker()
+        self._thread = None
+        self._has_joined_exit = False
+        self._stopping = threading.Lock()
+        self._state = "idle"
+        self._permit = [True]
+
+    def at_exit(self) -> None:
+        """Close within the exit's bound. For the interpreter's exit."""
+        self.stop(self._exit_timeout_s, is_final=True)
+
+    def _stop(self, timeout_s: float, *, is_final: bool) -> bool:
+        lost_before = self.stats.dropped["closed"]
+        thread = self._thread
+        if thread is not None:
+            self._state = "pausing"
+            self._worker.request_stop(timeout_s, is_final=is_final)
+            thread.join(timeout_s + _JOIN_GRACE_S)
+            if thread.is_alive():
+                return False
+            self._thread = None
+        elif self.stats.buffered:
+            # Held since a pause, or no thread could be started: this one does the work.
+            self._worker.request_stop(timeout_s, is_final=is_final)
+            self._worker.run()
+        if is_final:
+            self._state = "closed"
+        elif not self._has_closed():
+            self._state = "idle"
+            self._permit = [True]
+        stats = self.stats
+        return stats.buffered == 0 and stats.dropped["closed"] == lost_before
+
+    def _has_closed(self) -> bool:
+        return self._is_closed
+
+    def _shut_buffers(self) -> None:
+        for buffer in self._buffers:
+            buffer.shut()

@@ -1,0 +1,147 @@
+"""Finds the full template of the route that answered, ``/tenants/{id}/items/{item}``, never a raw path.
+
+What frameworks leave in the scope is not it: a route's own path lacks the prefixes of routers and mounts,
+and ``root_path`` holds the mounts' concrete parameters. So the routes are walked once and indexed.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, cast
+
+UNMATCHED: Final = "__unmatched__"
+_MAX_DEPTH: Final = 32
+# Routes added while the application runs make a new index, but not for ever.
+_MAX_REBUILDS: Final = 32
+_PARAMETER: Final = re.compile(r"\\{([^{}:]*)(:path)?[^{}]*\\}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Template:
+    text: str
+    pattern: "re.Pattern[str]"
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A route as walked: what the scope may refer to it by, and its full template."""
+
+    markers: tuple[object, ...]
+    template: str
+
+
+_NOTHING: Final = (_Template(UNMATCHED, re.compile("")),)
+
+
+class RouteIndex:
+    """Resolves the scope of an answered request to a template, for applications built on Starlette."""
+
+    def __init__(self, app: object) -> None:
+        self._roots: list[object] = [app]
+        self._templates: dict[int, tuple[_Template, ...]] = {}
+        # Held, so that no id in the index can come to mean another object.
+        self._held: list[object] = []
+        self._rebuilds = 0
+
+    def template_of(self, scope: Mapping[str, object], path: str, root_path: str) -> str:
+        """Return the template, or ``__unmatched__`` when no route answered.
+
+        Args:
+            scope: As the application left it.
+            path: The scope's path when it came, for routes that are mounted more than once.
+            root_path: The scope's root path when it came.
+        """
+        route, endpoint = scope.get("route"), scope.get("endpoint")
+        marker = endpoint if route is None else route
+        if marker is None:
+            return UNMATCHED
+        templates = self._templates.get(id(marker))
+        if templates is None:
+            templates = self._look_again(marker, scope.get("app"))
+        if templates == _NOTHING and endpoint is not None:
+            # A mount answered, and the application in it leaves nothing but the endpoint.
+            templates = self._templates.get(id(endpoint), _NOTHING)
+        if len(templates) == 1:
+            return templates[0].text
+        shorter = path.removeprefix(root_path) if root_path else path
+        for template in templates:
+            if template.pattern.fullmatch(path) or template.pattern.fullmatch(shorter):
+                return template.text
+        return UNMATCHED
+
+    def _look_again(self, marker: object, app: object) -> tuple[_Template, ...]:
+        """Walk the routes again for one that is not in the index."""
+        if self._rebuilds >= _MAX_REBUILDS:
+            return _NOTHING
+        self._rebuilds += 1
+        if app is not None and all(app is not root for root in self._roots):
+            self._roots.append(app)
+        self._rebuild()
+        # What stays unknown is known as such: it must not cost a walk for each request.
+        self._held.append(marker)
+        return self._templates.setdefault(id(marker), _NOTHING)
+
+    def _rebuild(self) -> None:
+        self._held.clear()
+        found: dict[int, dict[str, _Template]] = {}
+        for root in self._roots:
+            for route in _walk(_routes_of(root), "", _MAX_DEPTH):
+                for marker in route.markers:
+                    self._held.append(marker)
+                    found.setdefault(id(marker), {})[route.template] = _compile(route.template)
+        self._templates = {marker: tuple(by_text.values()) for marker, by_text in found.items()}
+
+
+def _compile(template: str) -> _Template:
+    """Make the pattern that tells templates of one route apart. Convertors do not matter for that."""
+    pattern = _PARAMETER.sub(lambda match: ".*" if match[2] else "[^/]+", re.escape(template))
+    return _Template(re.sub(r"\{([^{}:]*):[^{}]*\}", r"{\1}", template), re.compile(pattern))
+
+
+def _routes_of(app: object) -> Iterable[object]:
+    """Return the routes of an application, looking through middleware that wraps it."""
+    for _ in range(_MAX_DEPTH):
+        routes = getattr(app, "routes", None)
+        if routes is not None:
+            return cast("Iterable[object]", routes)
+        app = getattr(app, "app", None)
+        if app is None:
+            break
+    return ()
+
+
+def _walk(routes: Iterable[object], prefix: str, depth: int) -> Iterator[_Found]:
+    if depth == 0:
+        return
+    for route in routes:
+        contexts = getattr(route, "effective_route_contexts", None)
+        if callable(contexts):
+            yield from _walk_included(cast("Callable[[], Iterable[object]]", contexts)(), prefix, depth)
+        else:
+            yield from _walk_one(route, (route,), prefix, depth)
+
+
+def _walk_included(contexts: Iterable[object], prefix: str, depth: int) -> Iterator[_Found]:
+    """Walk a router that FastAPI includes by reference: the context knows the prefixes, the route does not."""
+    for context in contexts:
+        original = getattr(context, "original_route", None)
+        plain = getattr(context, "starlette_route", None)
+        yield from _walk_one(plain or context, (original, plain), prefix, depth)
+
+
+def _walk_one(route: object, markers: tuple[object, ...], prefix: str, depth: int) -> Iterator[_Found]:
+    path = getattr(route, "path", None)
+    is_host = getattr(route, "host", None) is not None and path is None
+    if not isinstance(path, str) and not is_host:
+        return
+    full = prefix + (path or "")
+    inner = getattr(route, "app", None) if is_host or hasattr(route, "routes") else None
+    if inner is None:
+        endpoint = getattr(route, "endpoint", None)
+        yield _Found(tuple(m for m in (*markers, endpoint) if m is not None), full)
+        return
+    routes = tuple(_routes_of(inner))
+    answers = tuple(m for m in (*markers, inner) if m is not None)
+    # A mount with routes of its own that answers for none of them found nothing.
+    yield _Found(answers, UNMATCHED if routes else full + "/{path:path}")
+    yield from _walk(routes, full, depth - 1)

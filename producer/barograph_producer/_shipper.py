@@ -1,0 +1,224 @@
+"""Ships the backlog in order, one batch in flight, and gives the signs of life."""
+
+from collections.abc import Callable, Sequence
+from typing import Final, Literal, Protocol
+
+from barograph_core.clock import Clock
+from barograph_core.encode import entry_fields
+from barograph_core.errors import CommandRefusedError, StreamUnavailableError
+from barograph_core.stream import Reply, Value
+from barograph_producer._backlog import Backlog, Parcel
+from barograph_producer._layout import Layout, read_layout
+from barograph_producer._stats import Counters
+
+APPEND: Final = "baro_append_1"
+# The server remembers an instance's sequence for 24 h; after that it could not tell a repeat.
+DOUBT_LIMIT_MS: Final = 23 * 3_600_000
+_MAX_REFUSALS: Final = 3
+_MAX_DETOURS: Final = 4
+
+Mode = Literal["batch", "heartbeat", "goodbye"]
+
+
+class Server(Protocol):
+    """What the shipper needs of a connection; ``barograph_core.stream.Connection`` has it."""
+
+    def call(self, function: str, keys: Sequence[str], args: Sequence[Value], /) -> Reply: ...
+
+    def command(self, *args: Value) -> Reply: ...
+
+    def close(self) -> None: ...
+
+
+class Shipper:
+    """Offers batches to ``baro_append_1`` until the server has them. Only for the shipper thread.
+
+    The function takes sequence number last + 1 alone, so an offer may be repeated after a lost reply: it is
+    then a ``dup``. No reply, however late or lost, makes an event count twice.
+
+    Attributes:
+        instance: Who offers; changes when the service moves to another shard.
+    """
+
+    def __init__(
+        self,
+        *,
+        service: str,
+        prefix: str,
+        connect: Callable[[], Server],
+        clock: Clock,
+        backlog: Backlog,
+        counters: Counters,
+        new_instance: Callable[[], str],
+    ) -> None:
+        self._service = service
+        self._prefix = prefix
+        self._connect = connect
+        self._clock = clock
+        self._backlog = backlog
+        self._counters = counters
+        self._new_instance = new_instance
+        self._server: Server | None = None
+        self._layout: Layout | None = None
+        self._claimed_ms: int | None = None
+        self.instance = new_instance()
+
+    def ship(self, through_ms: int, liveness: str) -> None:
+        """Ship all that waits.
+
+        Args:
+            through_ms: Every event before it has been drained into the backlog (or is none).
+            liveness: Statistics as JSON for the heartbeat that is due; "" when none is. The last batch
+                carries it; when nothing waits it goes alone.
+
+        Raises:
+            BarographError: The server is gone or refuses. What was not confirmed waits on.
+        """
+        detours = 0
+        has_beaten = False
+        while (parcel := self._backlog.head) is not None:
+            if self._gave_up(parcel):
+                continue
+            is_last = len(self._backlog) == 1
+            status = self._offer(parcel, through_ms if is_last else self._claim(), liveness if is_last else "")
+            has_beaten = has_beaten or (is_last and status == "confirmed")
+            detours += status != "confirmed"
+            if detours > _MAX_DETOURS:
+                raise StreamUnavailableError("refused", "the server's sequence or layout keeps changing")
+        if liveness and not has_beaten:
+            self._send("heartbeat", through_ms, liveness)
+        self._claimed_ms = through_ms
+        self._backlog.forget_old(self._clock.monotonic_ms())
+
+    @property
+    def server(self) -> object:
+        """The connection, ``None`` when there is none now."""
+        return self._server
+
+    def say_goodbye(self, through_ms: int, liveness: str) -> None:
+        """Leave the service's producers, so that this silence is not taken for a death.
+
+        Raises:
+            BarographError: The server is gone or refuses.
+        """
+        self._send("goodbye", through_ms, liveness)
+
+    def disconnect(self) -> None:
+        """Close the connection; the next call makes another and reads the layout again."""
+        server, self._server, self._layout = self._server, None, None
+        if server is not None:
+            server.close()
+
+    def _claim(self) -> int:
+        """Return what may be said to be shipped while batches still wait: what was said last."""
+        if self._claimed_ms is None:
+            self._claimed_ms = self._backlog.oldest_ms or 0
+        return self._claimed_ms
+
+    def _gave_up(self, parcel: Parcel) -> bool:
+        since_ms = parcel.doubtful_since_ms
+        if since_ms is None or self._clock.monotonic_ms() - since_ms <= DOUBT_LIMIT_MS:
+            return False
+        self._counters.drop("in_doubt", self._backlog.drop_head())
+        return True
+
+    def _offer(self, parcel: Parcel, through_ms: int, liveness: str) -> str:
+        fields = entry_fields(
+            parcel.batch,
+            service=self._service,
+            instance=self.instance,
+            seq=parcel.seq,
+            through_ms=through_ms,
+        )
+        flat = [item for pair in fields.items() for item in pair]
+        try:
+            status = self._send("batch", through_ms, liveness, parcel.seq, self._backlog.last_seq, flat)
+        except StreamUnavailableError as error:
+            if error.reason in ("timeout", "unreachable") and parcel.doubtful_since_ms is None:
+                parcel.doubtful_since_ms = self._clock.monotonic_ms()
+            raise
+        except CommandRefusedError:
+            self._count_refusal(parcel)
+            raise
+        return status
+
+    def _send(
+        self,
+        mode: Mode,
+        through_ms: int,
+        liveness: str,
+        seq: int = 0,
+        previous: int = 0,
+        fields: Sequence[Value] = (),
+    ) -> str:
+        server, layout = self._reach()
+        keys = layout.keys
+        reply = server.call(
+            APPEND,
+            (
+                keys.events,
+                keys.sequence(self.instance),
+                keys.producers(self._service),
+                keys.epoch,
+                keys.producer(self.instance),
+            ),
+            (layout.epoch, self.instance, seq, previous, self._service, through_ms, mode, liveness, *fields),
+        )
+        return self._follow(reply, is_batch=mode == "batch")
+
+    def _follow(self, reply: Reply, *, is_batch: bool) -> str:
+        """Act on what the function replied. Returns ``confirmed``, ``gap`` or ``moved``."""
+        status, detail = _read_reply(reply)
+        if status in ("ok", "dup"):
+            if is_batch:
+                self._backlog.confirm(self._clock.monotonic_ms())
+            return "confirmed"
+        if status == "gap":
+            self._backlog.rewind(int(detail))
+            return "gap"
+        self._move()
+        return "moved"
+
+    def _reach(self) -> tuple[Server, Layout]:
+        if self._server is None:
+            self._server = self._connect()
+        if self._layout is None:
+            self._layout = read_layout(self._server, self._prefix, self._service)
+        return self._server, self._layout
+
+    def _move(self) -> None:
+        """Follow the service to where the new layout puts it.
+
+        On another shard the sequence begins anew under a new instance: the old name's numbers there, should
+        the service ever move back, would make fresh batches look like repeats. A batch in doubt is looked up
+        on the old shard first, or it could land on both.
+        """
+        server, old = self._reach()
+        new = read_layout(server, self._prefix, self._service)
+        if new == old:
+            raise StreamUnavailableError("refused", f"the shard is not in epoch {old.epoch!r} of the layout")
+        if new.keys != old.keys:
+            head = self._backlog.head
+            if head is not None and head.doubtful_since_ms is not None:
+                landed = server.command("GET", old.keys.sequence(self.instance))
+                if isinstance(landed, bytes) and int(landed) >= head.seq:
+                    self._backlog.confirm(self._clock.monotonic_ms())
+            self._backlog.renumber()
+            self.instance = self._new_instance()
+        self._layout = new
+
+    def _count_refusal(self, parcel: Parcel) -> None:
+        """Give a batch up that the server keeps refusing while it takes heartbeats, so that it blocks no other."""
+        parcel.refusals += 1
+        if parcel.refusals < _MAX_REFUSALS:
+            return
+        self._send("heartbeat", self._claim(), "")
+        self._counters.drop("refused", self._backlog.drop_head())
+
+
+def _read_reply(reply: Reply) -> tuple[str, str]:
+    if isinstance(reply, list) and len(reply) == 2:  # status and detail
+        status, detail = reply
+        if isinstance(status, bytes) and isinstance(detail, bytes):
+            return status.decode(), detail.decode()
+    raise CommandRefusedError(f"expected a status and a detail from {APPEND}, got {reply!r}")

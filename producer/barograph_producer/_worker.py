@@ -1,0 +1,274 @@
+"""The shipper thread: drains the buffers, packs, ships, gives signs of life, and never dies of an error."""
+
+import json
+import logging
+import threading
+from collections import deque
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from barograph_core.clock import Clock
+from barograph_core.errors import BarographError, StreamUnavailableError
+from barograph_core.events import MAX_EVENTS_PER_BATCH
+from barograph_producer._alarm import Alarm
+from barograph_producer._backlog import Backlog
+from barograph_producer._packer import Packer
+from barograph_producer._recorder import Buffer
+from barograph_producer._schedule import Backoff, HeartbeatSchedule, LogLimit
+from barograph_producer._shipper import Shipper
+from barograph_producer._stats import Counters, ProducerStats
+
+log = logging.getLogger(__name__)
+
+# After these the connection may be as good as new; a new one would only cost.
+_CONNECTED_REASONS: Final = frozenset(("out_of_memory", "no_library", "loading"))
+_LAST_RETRY_MS: Final = 50.0
+
+
+class Sampler(Protocol):
+    """Records system events when they are due. Must not raise."""
+
+    def sample(self, now_ms: float) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+class Worker:
+    """One shipper's life, of which several threads may live parts, one at a time.
+
+    ``make_pass`` is the whole work and may be called without a thread.
+    """
+
+    def __init__(
+        self,
+        *,
+        buffers: Sequence[Buffer],
+        packer: Packer,
+        backlog: Backlog,
+        shipper: Shipper,
+        counters: Counters,
+        clock: Clock,
+        alarm: Alarm,
+        backoff: Backoff,
+        heartbeat: HeartbeatSchedule,
+        sampler: Sampler | None,
+        ship_every_ms: float,
+    ) -> None:
+        self._buffers = buffers
+        self._packer = packer
+        self._backlog = backlog
+        self._shipper = shipper
+        self._counters = counters
+        self._clock = clock
+        self._alarm = alarm
+        self._backoff = backoff
+        self._heartbeat = heartbeat
+        self._sampler = sampler
+        self._ship_every_ms = ship_every_ms
+        self._log_limit = LogLimit()
+        self._flushes: deque[threading.Event] = deque()
+        self._stop_by_ms: float | None = None
+        self._is_final = False
+
+    @property
+    def stats(self) -> ProducerStats:
+        return self._counters.snapshot(
+            instance=self._shipper.instance,
+            in_buffers=sum(map(len, self._buffers)),
+            waiting=self._backlog.events,
+        )
+
+    @property
+    def instance(self) -> str:
+        return self._shipper.instance
+
+    def ring(self) -> None:
+        """Say that an important event waits. From any thread, lock-free."""
+        self._alarm.ring()
+
+    def count_full(self) -> None:
+        """Count an event that a full buffer turned away. From any thread, lock-free."""
+        self._counters.full.add()
+
+    def count_shut(self) -> None:
+        """Count an event that came after the close. From any thread, lock-free."""
+        self._counters.shut.add()
+
+    def inherited_connection(self) -> object:
+        """Return what a forked child must keep and leave alone."""
+        return self._shipper.server
+
+    def request_flush(self) -> threading.Event:
+        """Ask for everything recorded so far to be shipped. The event is set when it is. From any thread."""
+        done = threading.Event()
+        self._flushes.append(done)
+        self._alarm.nudge()
+        return done
+
+    def request_stop(self, timeout_s: float, *, is_final: bool) -> None:
+        """Ask the thread to ship what it can within ``timeout_s``, say goodbye and end. From any thread.
+
+        Args:
+            timeout_s: The bound; a reply that is being waited for may outlast it by the socket's.
+            is_final: Whether what is left then is dropped and counted, and not kept for a next thread.
+        """
+        self._is_final = is_final
+        self._stop_by_ms = self._clock.monotonic_ms() + timeout_s * 1_000
+        self._alarm.nudge()
+
+    def run(self) -> None:
+        """Work until told to stop. The body of the thread."""
+        is_nudged = False
+        while not self._must_stop():
+            self.make_pass(is_urgent=is_nudged)
+            if not self._must_stop():
+                is_nudged = self._alarm.wait(self._wait_ms())
+        self._finish()
+        self._stop_by_ms = None
+
+    def make_pass(self, *, is_urgent: bool = False) -> bool:
+        """Drain, pack and ship once.
+
+        Args:
+            is_urgent: Whether to try the server although it failed a moment ago.
+
+        Returns:
+            Whether everything recorded before is on the server.
+        """
+        is_done = False
+        try:
+            asked = len(self._flushes)
+            is_urgent = is_urgent or asked > 0
+            if self._sampler is not None:
+                self._sampler.sample(self._clock.monotonic_ms())
+            through_ms, is_drained = self._drain(is_urgent=is_urgent)
+            if is_urgent or self._backoff.is_ready(self._clock.monotonic_ms()):
+                self._ship(through_ms)
+            is_done = is_drained and not len(self._backlog)
+            for _ in range(asked if is_done else 0):
+                self._flushes.popleft().set()
+        except Exception as error:  # noqa: BLE001  # outermost: the thread must outlive any fault of ours
+            self._note(error, is_bug=True)
+        return is_done
+
+    def _drain(self, *, is_urgent: bool) -> tuple[int, bool]:
+        """Pack what the buffers hold now, not what comes meanwhile.
+
+        While the server is away only full batches are packed: many small ones would fill the backlog with
+        overhead.
+
+        Returns:
+            Through which ms every event is in the backlog, and whether all buffers were emptied.
+        """
+        through_ms = self._clock.now_ms()
+        only_full = self._backoff.has_failed and not is_urgent
+        is_drained = True
+        for buffer in self._buffers:
+            left = len(buffer)
+            while left and not self._backlog.is_full and not (only_full and left < MAX_EVENTS_PER_BATCH):
+                self._pack(buffer, min(left, MAX_EVENTS_PER_BATCH))
+                left -= min(left, MAX_EVENTS_PER_BATCH)
+                if left:
+                    self._alarm.yield_to_host()
+            if left:
+                is_drained = False
+                through_ms = min(through_ms, buffer.oldest_ms() or through_ms)
+        return through_ms, is_drained
+
+    def _pack(self, buffer: Buffer, events: int) -> None:
+        records = buffer.take(events)
+        self._counters.drained += events
+        lost_before = sum(self._counters.lost.values())
+        waiting_before = self._backlog.events
+        try:
+            for batch in self._packer.pack(buffer.kind, records):
+                self._backlog.add(batch)
+        except Exception as error:  # noqa: BLE001  # a fault of ours must not become a loss without a count
+            accounted = sum(self._counters.lost.values()) - lost_before + self._backlog.events - waiting_before
+            self._counters.drop("invalid", events - accounted)
+            self._note(error, is_bug=True)
+
+    def _ship(self, through_ms: int) -> None:
+        now_ms = self._clock.now_ms()
+        is_beat = self._heartbeat.is_due(now_ms)
+        if not is_beat and not len(self._backlog):
+            return
+        try:
+            self._shipper.ship(through_ms, self._liveness() if is_beat else "")
+        except BarographError as error:
+            self._note(error)
+            return
+        if is_beat:
+            self._heartbeat.beat(now_ms)
+        if self._backoff.has_failed:
+            log.info("producer.recovered", extra={"instance": self.instance})
+        self._backoff.succeed()
+        self._counters.last_error = None
+
+    def _must_stop(self) -> bool:
+        return self._stop_by_ms is not None
+
+    def _finish(self) -> None:
+        stop_by_ms = self._stop_by_ms or 0.0
+        while not self.make_pass(is_urgent=True) and self._clock.monotonic_ms() < stop_by_ms:
+            self._alarm.wait(min(_LAST_RETRY_MS, max(0.0, stop_by_ms - self._clock.monotonic_ms())))
+        try:
+            self._shipper.say_goodbye(self._clock.now_ms(), self._liveness())
+        except BarographError as error:
+            self._note(error)
+        self._shipper.disconnect()
+        if self._sampler is not None:
+            self._sampler.stop()
+        if self._is_final:
+            self.give_up_rest()
+
+    def give_up_rest(self) -> None:
+        """Drop what is held and count it as ``closed``. Only while no thread runs."""
+        left = self._backlog.drop_all()
+        for buffer in self._buffers:
+            events = len(buffer)
+            buffer.take(events)
+            self._counters.drained += events
+            left += events
+        self._counters.drop("closed", left)
+        if left:
+            log.error("producer.events_lost_at_close", extra={"events": left, "instance": self.instance})
+
+    def _liveness(self) -> str:
+        """Return the figures for the liveness hash, as they will be once the batches of this pass are shipped."""
+        stats = self.stats
+        return json.dumps(
+            {
+                "recorded": stats.recorded,
+                "sent": stats.shipped + self._backlog.events,
+                "buffered": stats.buffered - self._backlog.events,
+                "folded": stats.folded,
+                "dropped": {reason: count for reason, count in stats.dropped.items() if count},
+                "last_error": stats.last_error,
+            }
+        )
+
+    def _note(self, error: Exception, *, is_bug: bool = False) -> None:
+        now_ms = self._clock.monotonic_ms()
+        self._backoff.fail(now_ms)
+        reason = error.reason if isinstance(error, StreamUnavailableError) else type(error).__name__
+        self._counters.last_error = str(error) if isinstance(error, BarographError) else repr(error)
+        if reason not in _CONNECTED_REASONS:
+            self._shipper.disconnect()
+        if not self._log_limit.allows("bug" if is_bug else "trouble", now_ms):
+            return
+        if is_bug:
+            log.error("producer.internal_error", exc_info=error, extra={"instance": self.instance})
+        else:
+            log.warning(
+                "producer.cannot_ship",
+                extra={
+                    "reason": reason,
+                    "error": str(error),
+                    "instance": self.instance,
+                    "waiting": self._backlog.events,
+                },
+            )
+
+    def _wait_ms(self) -> float:
+        return min(self._ship_every_ms, float(self._heartbeat.wait_ms(self._clock.now_ms())) or 1.0)

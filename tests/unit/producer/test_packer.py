@@ -1,0 +1,111 @@
+import math
+from collections.abc import Mapping
+
+import pytest
+
+from barograph_core.decode import EventBatch, decode_batch
+from barograph_core.encode import EncodedBatch, entry_fields
+from barograph_producer._labels import LabelSets
+from barograph_producer._packer import Packer
+from barograph_producer._recorder import Record
+from barograph_producer._stats import Counters
+
+
+@pytest.fixture
+def counters() -> Counters:
+    return Counters()
+
+
+def decoded(batch: EncodedBatch) -> EventBatch:
+    fields = entry_fields(batch, service="s", instance="h:1:0", seq=1, through_ms=0)
+    raw: Mapping[bytes, bytes] = {
+        name.encode(): value if isinstance(value, bytes) else str(value).encode() for name, value in fields.items()
+    }
+    return decode_batch(raw)
+
+
+def flat(*records: Record) -> list[object]:
+    return [value for record in records for value in record]
+
+
+def test_requests_come_out_as_they_went_in(counters: Counters) -> None:
+    """decode(pack(x)) == x."""
+    (batch,) = Packer(LabelSets(10), counters).pack(
+        "request", flat((1.5, "/a", "GET", 200, 12.25), (1.001, "/b", "POST", 503, 3.0), (2.0, "/a", "GET", 200, 1))
+    )
+    read = decoded(batch)
+    assert read.labels == (("/a", "GET"), ("/b", "POST"))
+    assert read.status is not None
+    assert list(read.status[read.series]) == [200, 503, 200]
+    assert list(read.times_ms) == [1500, 1001, 2000]
+    assert read.columns[0] is not None
+    assert list(read.columns[0]) == [12.25, 3.0, 1.0]
+
+
+def test_a_model_event_may_lack_measures(counters: Counters) -> None:
+    records = flat(
+        (1.0, "ctr", "7", 8.0, None, -0.5, None),
+        (1.0, "ctr", 7, None, None, None, None),
+    )
+    (batch,) = Packer(LabelSets(10), counters).pack("model", records)
+    read = decoded(batch)
+    assert read.labels == (("ctr", "7"),)
+    latency, confidence, prediction, error = read.columns
+    assert confidence is None
+    assert error is None
+    assert latency is not None
+    assert prediction is not None
+    assert latency[0] == 8.0
+    assert math.isnan(latency[1])
+    assert prediction[0] == -0.5
+
+
+def test_custom_events_carry_their_free_labels(counters: Counters) -> None:
+    (batch,) = Packer(LabelSets(10), counters).pack(
+        "custom", flat((1.0, "depth", {"queue": "fast"}, -2.0), (1.0, "depth", {}, 3.0))
+    )
+    assert decoded(batch).labels == (("depth", "queue", "fast"), ("depth",))
+
+
+def test_invalid_events_are_counted_and_left_out(counters: Counters) -> None:
+    """NaN, infinite and negative values, wrong labels and wrong statuses cost their own event only."""
+    good = (1.0, "/a", "GET", 200, 1.0)
+    bad: list[Record] = [
+        (1.0, "/a", "GET", 200, math.nan),
+        (1.0, "/a", "GET", 200, math.inf),
+        (1.0, "/a", "GET", 200, -1.0),
+        (1.0, "/a", "GET", 200, None),
+        (1.0, "/a", "GET", "200", 1.0),
+        (1.0, None, "GET", 200, 1.0),
+        (1.0, "/a", "x" * 257, 200, 1.0),
+        (1.0, "/a", {}, 200, 1.0),
+    ]
+    (batch,) = Packer(LabelSets(10), counters).pack("request", flat(good, *bad, good))
+    assert batch.n == 2
+    assert counters.lost["invalid"] == len(bad)
+
+
+def test_only_invalid_events_make_no_batch(counters: Counters) -> None:
+    assert Packer(LabelSets(10), counters).pack("request", flat((1.0, "/a", "GET", 200, math.nan))) == []
+    assert counters.lost["invalid"] == 1
+
+
+def test_a_batch_above_the_limit_is_halved_until_it_fits(counters: Counters) -> None:
+    """Many long labels make more data than an entry may hold; nothing is lost by that."""
+    packer = Packer(LabelSets(10_000), counters, max_batch_bytes=4_096)
+    batches = packer.pack("request", flat(*[(1.0, f"/{i}" + "x" * 200, "GET", 200, 1.0) for i in range(100)]))
+    assert len(batches) == 8
+    assert all(len(batch.data) <= 4_096 for batch in batches)
+    assert sum(batch.n for batch in batches) == 100
+
+
+def test_one_event_above_the_limit_is_counted_as_too_large(counters: Counters) -> None:
+    packer = Packer(LabelSets(10), counters, max_batch_bytes=64)
+    assert packer.pack("request", flat((1.0, "/" + "x" * 200, "GET", 200, 1.0))) == []
+    assert counters.lost["too_large"] == 1
+
+
+def test_folded_events_are_counted(counters: Counters) -> None:
+    packer = Packer(LabelSets(1), counters)
+    packer.pack("request", flat(*[(1.0, f"/{i}", "GET", 200, 1.0) for i in range(5)]))
+    assert counters.folded == 4

@@ -1,0 +1,127 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from barograph_producer._election import HostElection
+from barograph_producer._sampler import ProcessSampler, usable_cores
+from tests.support import FakeClock
+
+NOW_MS = 1_700_000_000_000
+
+
+class Recorder:
+    """Keeps system events by scope."""
+
+    def __init__(self) -> None:
+        self.process: list[dict[str, float | None]] = []
+        self.host: list[dict[str, float | None]] = []
+
+    def __call__(self, *, instance: str | None = None, scope: str = "process", **measures: float | None) -> None:
+        assert instance
+        (self.process if scope == "process" else self.host).append(measures)
+
+
+def sampler_of(recorder: Recorder, clock: FakeClock, directory: Path, name: str = "h:1:a") -> ProcessSampler:
+    return ProcessSampler(
+        record=recorder,
+        instance=lambda: name,
+        election=HostElection("ranker", lease_ms=12_500, directory=directory),
+        clock=clock,
+        every_ms=5_000,
+    )
+
+
+def test_the_process_is_sampled_every_period(tmp_path: Path) -> None:
+    """The first CPU reading has no span to be of, and is left out."""
+    recorder, clock = Recorder(), FakeClock()
+    sampler = sampler_of(recorder, clock, tmp_path)
+    for _ in range(4):
+        sampler.sample(clock.monotonic_ms())
+        clock.advance(2_500)
+    first, second = recorder.process
+    assert first["cpu_percent"] is None
+    assert second["cpu_percent"] is not None
+    assert 0 <= second["cpu_percent"] <= 100
+    assert first["memory_mb"] is not None
+    assert 1 < first["memory_mb"] < 100_000
+    assert first["threads"] is not None
+    assert first["threads"] >= 1
+    assert first["open_files"] is not None
+    sampler.stop()
+
+
+def test_one_sampler_works_in_a_process_however_many_there_are(tmp_path: Path) -> None:
+    recorder, clock = Recorder(), FakeClock()
+    first, second = sampler_of(recorder, clock, tmp_path), sampler_of(recorder, clock, tmp_path)
+    first.sample(0.0)
+    second.sample(0.0)
+    assert len(recorder.process) == 1
+    first.stop()
+    second.sample(0.0)
+    assert len(recorder.process) == 2
+    second.stop()
+
+
+def test_the_elected_process_samples_the_host(tmp_path: Path) -> None:
+    recorder, clock = Recorder(), FakeClock()
+    sampler = sampler_of(recorder, clock, tmp_path)
+    sampler.sample(0.0)
+    sampler.sample(5_000.0)
+    first, second = recorder.host
+    assert first["cpu_percent"] is None
+    for measure in ("cpu_percent", "memory_percent", "disk_percent"):
+        value = second[measure]
+        assert value is not None
+        assert 0 <= value <= 100
+    sampler.stop()
+
+
+def test_one_candidate_holds_the_office_until_its_lease_runs_out(tmp_path: Path) -> None:
+    election = HostElection("ranker", lease_ms=10_000, directory=tmp_path)
+    assert election.is_won("a", NOW_MS)
+    assert not election.is_won("b", NOW_MS + 9_999)
+    assert election.is_won("a", NOW_MS + 5_000)
+    assert not election.is_won("b", NOW_MS + 14_999)
+    assert election.is_won("b", NOW_MS + 15_000)
+
+
+def test_a_clock_set_back_does_not_leave_the_office_empty(tmp_path: Path) -> None:
+    election = HostElection("ranker", lease_ms=10_000, directory=tmp_path)
+    election.is_won("a", NOW_MS + 3_600_000)
+    assert election.is_won("b", NOW_MS)
+
+
+def test_services_elect_apart(tmp_path: Path) -> None:
+    assert HostElection("ranker", lease_ms=10_000, directory=tmp_path).is_won("a", NOW_MS)
+    assert HostElection("scorer", lease_ms=10_000, directory=tmp_path).is_won("b", NOW_MS)
+
+
+@pytest.mark.parametrize("trap", ["link", "pipe", "folder"])
+def test_nothing_but_a_plain_file_is_used(tmp_path: Path, trap: str) -> None:
+    """The temporary directory is everyone's: a link there must not make us write elsewhere, a pipe not wait."""
+    path = tmp_path / f"barograph-host-{os.getuid()}-ranker"
+    target = tmp_path / "target"
+    target.write_text("precious")
+    if trap == "link":
+        path.symlink_to(target)
+    elif trap == "pipe":
+        os.mkfifo(path)
+    else:
+        path.mkdir()
+    assert not HostElection("ranker", lease_ms=10_000, directory=tmp_path).is_won("a", NOW_MS)
+    assert target.read_text() == "precious"
+
+
+def test_what_lies_in_the_file_is_not_trusted(tmp_path: Path) -> None:
+    (tmp_path / f"barograph-host-{os.getuid()}-ranker").write_bytes(b"\xff\xfe nonsense")
+    assert HostElection("ranker", lease_ms=10_000, directory=tmp_path).is_won("a", NOW_MS)
+
+
+@pytest.mark.parametrize(
+    ("text", "cores"), [("50000 100000", 0.5), ("max 100000", None), ("nonsense", None), ("", None)]
+)
+def test_a_quota_of_the_control_group_bounds_the_cores(tmp_path: Path, text: str, cores: float | None) -> None:
+    quota = tmp_path / "cpu.max"
+    quota.write_text(text)
+    assert usable_cores(quota) == (cores or float(len(os.sched_getaffinity(0))))

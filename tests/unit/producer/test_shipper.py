@@ -1,0 +1,248 @@
+"""The protocol with the server: nothing lost, nothing twice, whatever a reply does."""
+
+import itertools
+
+import pytest
+
+from barograph_core.encode import EncodedBatch, encode_batch
+from barograph_core.errors import CommandRefusedError, StreamUnavailableError
+from barograph_core.events import KINDS
+from barograph_core.keys import ShardKeys, shard_tag
+from barograph_producer._backlog import Backlog
+from barograph_producer._shipper import DOUBT_LIMIT_MS, Shipper
+from barograph_producer._stats import Counters
+from tests.support import FakeClock
+from tests.unit.producer.fake_server import FakeServer
+
+NOW_MS = 1_700_000_000_000
+
+
+def batch(n: int = 1, first_ms: int = NOW_MS) -> EncodedBatch:
+    return encode_batch(KINDS["request"], [("/a", "GET", 200)], [0] * n, range(first_ms, first_ms + n), [[1.5] * n])
+
+
+class Rig:
+    """A shipper with its backlog and a fake server."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock(NOW_MS)
+        self.server = FakeServer()
+        self.counters = Counters()
+        self.backlog = Backlog(self.counters, max_bytes=1 << 20, keep_ms=10_000, keep_bytes=1 << 20)
+        names = (f"host:1:{i:016x}" for i in itertools.count(1))
+        self.shipper = Shipper(
+            service="ranker",
+            prefix="baro",
+            connect=self.server.connect,
+            clock=self.clock,
+            backlog=self.backlog,
+            counters=self.counters,
+            new_instance=lambda: next(names),
+        )
+
+    def add(self, *sizes: int) -> None:
+        for n in sizes:
+            self.backlog.add(batch(n))
+
+    def ship(self, *, liveness: str = "") -> None:
+        self.shipper.ship(self.clock.now_ms(), liveness)
+
+
+@pytest.fixture
+def rig() -> Rig:
+    return Rig()
+
+
+def test_batches_arrive_in_order(rig: Rig) -> None:
+    rig.add(3, 1, 2)
+    rig.ship()
+    assert [batch.n for batch in rig.server.batches()] == [3, 1, 2]
+    assert rig.counters.shipped == 6
+    assert rig.backlog.events == 0
+
+
+def test_only_the_last_batch_claims_that_everything_was_shipped(rig: Rig) -> None:
+    """While batches wait, ``through_ms`` stays at the oldest of them."""
+    rig.clock.advance(100)
+    rig.add(1, 1)
+    rig.ship()
+    assert [call.through_ms for call in rig.server.calls] == [NOW_MS, NOW_MS + 100]
+
+
+def test_the_last_batch_carries_the_heartbeat(rig: Rig) -> None:
+    rig.add(1, 1)
+    rig.ship(liveness="{}")
+    assert [(call.mode, call.liveness) for call in rig.server.calls] == [("batch", ""), ("batch", "{}")]
+
+
+def test_a_heartbeat_goes_alone_when_nothing_waits(rig: Rig) -> None:
+    rig.ship(liveness="{}")
+    assert [(call.mode, call.through_ms) for call in rig.server.calls] == [("heartbeat", NOW_MS)]
+
+
+def test_a_batch_whose_reply_was_lost_is_not_there_twice(rig: Rig) -> None:
+    rig.add(3, 2)
+    rig.server.lose_replies = 1
+    with pytest.raises(StreamUnavailableError):
+        rig.ship()
+    rig.ship()
+    assert rig.server.events() == 5
+    assert rig.counters.shipped == 5
+
+
+def test_what_a_failover_lost_is_sent_again(rig: Rig) -> None:
+    """The gap reply brings back exactly the confirmed batches that the new master lacks."""
+    rig.add(3, 2, 1)
+    rig.ship()
+    stream = rig.server.streams["baro:{0}:events"]
+    del stream[1:]
+    rig.server.sequences = dict.fromkeys(rig.server.sequences, 1)
+    rig.add(5)
+    rig.ship()
+    assert [batch.n for batch in rig.server.batches()] == [3, 2, 1, 5]
+    assert rig.counters.shipped == 11
+    assert rig.counters.lost["lost_by_server"] == 0
+
+
+def test_what_is_no_longer_kept_is_counted_and_declared(rig: Rig) -> None:
+    """Beyond the seconds that batches are kept, a failover's loss is exact in the counters."""
+    rig.add(3, 2)
+    rig.ship()
+    rig.clock.advance(10_001)
+    rig.add(1)
+    rig.ship()
+    del rig.server.streams["baro:{0}:events"][:]
+    rig.server.sequences.clear()
+    rig.add(4)
+    rig.ship()
+    assert [batch.n for batch in rig.server.batches()] == [1, 4]
+    assert rig.counters.lost["lost_by_server"] == 5
+    assert rig.counters.shipped == 5
+
+
+def test_a_batch_in_doubt_for_23_hours_is_dropped_and_counted(rig: Rig) -> None:
+    """After a day the server could not tell a repeat: better lost and counted than twice."""
+    rig.add(3, 2)
+    rig.server.failures.append(StreamUnavailableError("timeout"))
+    with pytest.raises(StreamUnavailableError):
+        rig.ship()
+    rig.clock.advance(DOUBT_LIMIT_MS + 1)
+    rig.ship()
+    assert [batch.n for batch in rig.server.batches()] == [2]
+    assert rig.counters.lost["in_doubt"] == 3
+
+
+def test_a_dropped_batch_that_had_landed_blocks_nothing(rig: Rig) -> None:
+    rig.add(3, 2)
+    rig.server.lose_replies = 1
+    with pytest.raises(StreamUnavailableError):
+        rig.ship()
+    rig.clock.advance(DOUBT_LIMIT_MS + 1)
+    rig.ship()
+    assert [batch.n for batch in rig.server.batches()] == [3, 2]
+
+
+def test_a_batch_that_is_always_refused_is_given_up_while_heartbeats_pass(rig: Rig) -> None:
+    rig.add(3, 2)
+    rig.server.refuse = lambda call: (
+        CommandRefusedError("ERR") if call.mode == "batch" and call.fields[b"n"] == b"3" else None
+    )
+    for _ in range(3):
+        with pytest.raises(CommandRefusedError):
+            rig.ship()
+    rig.ship()
+    assert [batch.n for batch in rig.server.batches()] == [2]
+    assert rig.counters.lost["refused"] == 3
+
+
+def test_a_server_that_refuses_everything_costs_no_batch(rig: Rig) -> None:
+    rig.add(3)
+    rig.server.refuse = lambda _: CommandRefusedError("WRONGTYPE")
+    for _ in range(9):
+        with pytest.raises(CommandRefusedError):
+            rig.ship()
+    assert rig.backlog.events == 3
+
+
+def test_a_new_epoch_on_the_same_shard_is_followed(rig: Rig) -> None:
+    rig.add(1)
+    rig.ship()
+    rig.server.meta = {"shards": "1", "epoch": "3"}
+    rig.server.epochs = {ShardKeys().epoch: "3"}
+    rig.add(2)
+    rig.ship()
+    assert [batch.n for batch in rig.server.batches()] == [1, 2]
+    assert rig.shipper.instance == "host:1:0000000000000001"
+
+
+def move_to_another_shard(server: FakeServer) -> ShardKeys:
+    server.meta = {"shards": "2", "epoch": "1", "pin:ranker": "0"}
+    keys = ShardKeys(tag=shard_tag(0, 2))
+    assert keys.tag != "0"
+    server.epochs = {ShardKeys().epoch: "1", keys.epoch: "1"}
+    return keys
+
+
+def test_a_service_that_moves_takes_its_backlog_along(rig: Rig) -> None:
+    """On the new shard the producer is a new instance, and nothing confirmed is sent again."""
+    rig.add(1)
+    rig.ship()
+    keys = move_to_another_shard(rig.server)
+    rig.add(2, 3)
+    rig.ship()
+    assert [batch.n for batch in rig.server.batches(keys.events)] == [2, 3]
+    assert rig.server.events() == 1
+    assert rig.shipper.instance == "host:1:0000000000000002"
+    assert rig.counters.shipped == 6
+
+
+def test_a_batch_in_doubt_does_not_land_on_both_shards(rig: Rig) -> None:
+    rig.add(2, 3)
+    rig.server.lose_replies = 1
+    with pytest.raises(StreamUnavailableError):
+        rig.ship()
+    keys = move_to_another_shard(rig.server)
+    rig.ship()
+    assert [batch.n for batch in rig.server.batches()] == [2]
+    assert [batch.n for batch in rig.server.batches(keys.events)] == [3]
+
+
+def test_a_layout_in_the_middle_of_a_change_waits(rig: Rig) -> None:
+    rig.server.epochs = {ShardKeys().epoch: "9"}
+    rig.add(1)
+    with pytest.raises(StreamUnavailableError):
+        rig.ship()
+    assert rig.backlog.events == 1
+
+
+def test_a_pin_to_a_shard_that_does_not_exist_waits(rig: Rig) -> None:
+    """Guessing another shard would split the service."""
+    rig.server.meta = {"shards": "2", "pin:ranker": "7"}
+    rig.add(1)
+    with pytest.raises(StreamUnavailableError, match="pinned"):
+        rig.ship()
+
+
+def test_goodbye_removes_the_producer(rig: Rig) -> None:
+    rig.ship(liveness="{}")
+    assert rig.server.producers
+    rig.shipper.say_goodbye(NOW_MS, "{}")
+    assert not rig.server.producers
+
+
+def test_the_backlog_is_full_by_bytes() -> None:
+    backlog = Backlog(Counters(), max_bytes=2_000, keep_ms=0, keep_bytes=0)
+    while not backlog.is_full:
+        backlog.add(batch(100))
+    assert len(backlog) == 2
+    assert backlog.drop_all() == 200
+    assert not backlog.is_full
+
+
+def test_confirmed_batches_are_kept_within_their_bytes() -> None:
+    backlog = Backlog(Counters(), max_bytes=1 << 20, keep_ms=10_000, keep_bytes=2_000)
+    for _ in range(10):
+        backlog.add(batch(10))
+        backlog.confirm(0.0)
+    backlog.rewind(0)
+    assert 1 <= len(backlog) <= 3
