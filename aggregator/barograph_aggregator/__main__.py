@@ -1,0 +1,67 @@
+"""Wires an aggregator: ``barograph aggregator`` or ``python -m barograph_aggregator``."""
+
+import sys
+from collections.abc import Sequence
+
+from barograph_aggregator.commit import Committer, FencedCommitter
+from barograph_aggregator.settings import AggregatorSettings
+from barograph_aggregator.worker import GROUP, AggregatorHandler
+from barograph_core.clock import SystemClock
+from barograph_core.consumer import Consumer, ConsumerSettings
+from barograph_core.keys import ShardKeys
+from barograph_core.self_metrics import Counters
+from barograph_core.stream import Connection
+from barograph_core.worker import Start, begin, guarded, serve, stop_on_signals, wait_for_library
+
+
+def make_consumer(start: Start[AggregatorSettings], keys: ShardKeys, *, committer: Committer | None = None) -> Consumer:
+    """Build the consumer of one shard, with a connection of its own and, unless given, the fenced committer."""
+    settings, clock, counters = start.stage, SystemClock(), Counters()
+    connection = Connection.open(start.server.url, client_name="barograph-aggregator")
+    committer = committer or FencedCommitter(
+        connection,
+        keys,
+        group=GROUP,
+        consumer=start.name,
+        step_ms=settings.base_step_ms,
+        keep_metrics_ms=settings.keep_metrics_ms,
+    )
+    handler = AggregatorHandler(
+        connection, keys, settings, consumer=start.name, committer=committer, clock=clock, counters=counters
+    )
+    return Consumer(
+        connection,
+        stage="aggregator",
+        stream=keys.events,
+        group=GROUP,
+        name=start.name,
+        keys=keys,
+        handler=handler,
+        clock=clock,
+        counters=counters,
+        settings=ConsumerSettings(
+            count=settings.commit_entries, tick_ms=settings.tick_ms, claim_idle_ms=settings.claim_idle_ms
+        ),
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run an aggregator until SIGTERM or SIGINT.
+
+    Returns:
+        0 after an orderly stop, 1 after a failure, 2 for wrong settings.
+    """
+    return guarded(lambda: _run(argv))
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    start = begin("aggregator", argv, AggregatorSettings)
+    stop = stop_on_signals()
+    connection = Connection.open(start.server.url)
+    wait_for_library(connection, stop)
+    connection.close()
+    return serve("aggregator", [make_consumer(start, keys).run for keys in start.shards], stop)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
