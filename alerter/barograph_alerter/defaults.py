@@ -1,0 +1,92 @@
+"""The rules that ship: in force until ``[alerter] default_rules = false`` or a rule of the same name."""
+
+from pathlib import Path
+from typing import Final
+
+from barograph_alerter.rule_parser import parse_rules
+from barograph_alerter.rules import Rule
+from barograph_core.errors import Problem, SettingsError
+from barograph_core.settings import ConfigFile, parse_config
+
+# Requests are judged per service: one incident is one alert, whose contributors name the routes, as
+# the SRE workbook and the defaults of commercial APM do. Per route, a fault that all routes share would
+# alert once a route, and a service of many quiet routes would never reach 20 requests on any of them.
+# Models are judged per version and memory per process: there the labels are what one acts on.
+# Absolute errors come later than predictions and not for all, so the guard counts the errors.
+# Traffic that stops is no recovery (no_data = "keep"); versions and processes come and go ("resolve").
+DEFAULT_RULES: Final = """
+[[rule]]
+name = "high-error-rate"
+on = "request"
+window = "10s"
+when = "error_rate > 0.05 and count >= 20"
+resolve_when = "error_rate < 0.03"
+keep_firing_for = "5s"
+severity = "critical"
+summary = "{{ error_rate | percent }} of {{ count }} requests to {{ service }} failed in {{ window }}"
+
+[[rule]]
+name = "slow-responses"
+on = "request"
+window = "10s"
+when = "duration_ms.p95 > 500 and count >= 20"
+resolve_when = "duration_ms.p95 < 400"
+keep_firing_for = "5s"
+severity = "warning"
+summary = "p95 of {{ service }} is {{ duration_ms.p95 | ms }} over {{ count }} requests in {{ window }}"
+
+[[rule]]
+name = "model-error"
+on = "model"
+by = ["model", "version"]
+window = "5m"
+when = "absolute_error.avg > 15 and absolute_error.count >= 50"
+resolve_when = "absolute_error.avg < 12"
+severity = "error"
+no_data = "resolve"
+summary = "MAE of {{ model }} {{ version }} is {{ absolute_error.avg }} over {{ absolute_error.count }} predictions"
+
+[[rule]]
+name = "high-memory"
+on = "system"
+by = ["instance"]
+where = { scope = "process" }
+window = "1m"
+when = "memory_mb.avg > 1000"
+resolve_when = "memory_mb.avg < 900"
+for = "30s"
+severity = "warning"
+no_data = "resolve"
+summary = "{{ instance }} holds {{ '%.0f' | format(memory_mb.avg) }} MB"
+
+[[rule]]
+name = "high-cpu"
+on = "system"
+by = ["instance"]
+where = { scope = "host" }
+window = "1m"
+when = "cpu_percent.avg > 80"
+resolve_when = "cpu_percent.avg < 70"
+for = "30s"
+severity = "warning"
+no_data = "resolve"
+summary = "host of {{ instance }} is {{ '%.0f' | format(cpu_percent.avg) }} % busy"
+"""
+
+
+def default_rules() -> list[Rule]:
+    """Return the five rules that ship."""
+    problems: list[Problem] = []
+    rules = parse_rules(parse_config(DEFAULT_RULES, Path("default rules")), problems)
+    if problems:
+        raise SettingsError(problems)
+    return rules
+
+
+def effective_rules(config: ConfigFile, problems: list[Problem], *, with_defaults: bool) -> tuple[Rule, ...]:
+    """Return the rules in force: the user's own, and the defaults whose names they do not take."""
+    own = parse_rules(config, problems)
+    # A user's rule that has a mistake still takes the name: the default must not come back through it.
+    taken = {rule.get("name") for rule in config.tables("rule")}
+    shipped = [rule for rule in default_rules() if rule.name not in taken] if with_defaults else []
+    return (*shipped, *own)

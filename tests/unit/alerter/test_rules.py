@@ -1,0 +1,204 @@
+"""Rules from the configuration file, and every mistake in them."""
+
+from pathlib import Path
+
+import pytest
+
+from barograph_alerter.defaults import default_rules, effective_rules
+from barograph_alerter.settings import check
+from barograph_core.alerts import Severity
+from barograph_core.config_file import parse_config
+from barograph_core.errors import Problem
+from tests.unit.alerter.build import problems_of, rules_of
+
+FULL = """
+[[rule]]
+name = "high-error-rate"
+on = "request"
+by = ["route"]
+where = { method = "POST" }
+window = "10s"
+when = "error_rate > 0.05 and count >= 20"
+resolve_when = "error_rate < 0.03"
+for = "1s"
+keep_firing_for = "30s"
+cooldown = "5m"
+severity = "error"
+no_data = "resolve"
+no_data_for = "1m"
+fire_on = "closed"
+summary = "{{ route }}: {{ error_rate | percent }} errors"
+runbook = "https://example.org/errors"
+services = ["shop-*", "ranker"]
+"""
+
+
+def test_every_key_of_a_rule_is_read() -> None:
+    """What is written is what is meant."""
+    rule = rules_of(FULL)[0]
+    assert (rule.name, rule.on.name, rule.by, dict(rule.where)) == (
+        "high-error-rate",
+        "request",
+        ("route",),
+        {"method": "POST"},
+    )
+    assert (rule.window_ms, rule.for_ms, rule.keep_firing_for_ms, rule.cooldown_ms, rule.no_data_for_ms) == (
+        10_000,
+        1_000,
+        30_000,
+        300_000,
+        60_000,
+    )
+    assert (rule.severity, rule.no_data, rule.fire_on, rule.runbook) == (
+        Severity.ERROR,
+        "resolve",
+        "closed",
+        "https://example.org/errors",
+    )
+
+
+def test_name_kind_and_condition_are_enough() -> None:
+    """The rest has defaults that suit most."""
+    rule = rules_of('[[rule]]\nname = "r"\non = "model"\nwhen = "count > 1"')[0]
+    assert (rule.by, rule.window_ms, rule.for_ms, rule.cooldown_ms, rule.severity, rule.no_data) == (
+        (),
+        60_000,
+        0,
+        300_000,
+        Severity.WARNING,
+        "keep",
+    )
+
+
+@pytest.mark.parametrize(
+    ("service", "expected"), [("shop-1", True), ("ranker", True), ("ranker2", False), ("my-shop-1", False)]
+)
+def test_services_are_chosen_by_pattern(service: str, expected: bool) -> None:
+    """As a shell has them, of the whole name."""
+    assert rules_of(FULL)[0].applies_to(service) is expected
+
+
+@pytest.mark.parametrize(
+    ("line", "key", "message"),
+    [
+        ('sevrity = "error"', "sevrity", "did you mean 'severity'?"),
+        ('severity = "bad"', "severity", "is 'bad'; must be one of info, warning, error, critical"),
+        ('for = "5"', "for", "'5' is not a duration"),
+        ("for = 5", "for", "5 has no unit"),
+        ('window = "0s"', "window", "must be 1000 ms to 7 days"),
+        ('window = "1500ms"', "window", "must be whole seconds"),
+        ('window = "30d"', "window", "must be 1000 ms to 7 days"),
+        ('by = "route"', "by", "must be a list of texts"),
+        ('by = ["rout"]', "by", "'rout' is not a label of 'request'; did you mean 'route'?"),
+        ('by = ["route", "route"]', "by", "must be up to 8 different labels"),
+        ('where = { scope = "process" }', "where", "'scope' is not a label of 'request'"),
+        ("where = { route = 1 }", "where", "must be labels with their values"),
+        ('no_data = "ignore"', "no_data", "must be one of keep, resolve, alert"),
+        ('fire_on = "now"', "fire_on", "must be one of auto, closed, provisional"),
+        ('resolve_when = "error_rat < 1"', "resolve_when", "column 1: unknown name 'error_rat'"),
+        ("resolve_when = 1", "resolve_when", "must be text, not 1"),
+        ('summary = "{{ rout }}"', "summary", "unknown name 'rout'"),
+        ('summary = "{{ route }}"', "summary", "unknown name 'route'"),
+        ('summary = "{{ count"', "summary", "line 1:"),
+        ('summary = "{{ count | purcent }}"', "summary", "purcent"),
+        ("runbook = true", "runbook", "must be text, not True"),
+        ("services = [1]", "services", "must be a list of texts"),
+        (f'summary = "{"x" * 2_001}"', "summary", "is longer than 2000 characters"),
+    ],
+)
+def test_a_mistake_is_named_with_line_and_key(line: str, key: str, message: str) -> None:
+    """People find it without reading our code."""
+    problems = problems_of(f'[[rule]]\nname = "r"\non = "request"\nwhen = "count > 1"\n{line}\n')
+    assert [(problem.where, problem.key) for problem in problems] == [("barograph.toml:5", f"rule[1].{key}")]
+    assert message in problems[0].message
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[[rule]]\n", ["rule[1].name", "rule[1].on", "rule[1].when"]),
+        ('[[rule]]\nname = "a b"\non = "request"\nwhen = "count > 1"', ["rule[1].name"]),
+        ('[[rule]]\nname = 1\non = "requests"\nwhen = "count > 1"', ["rule[1].name", "rule[1].name", "rule[1].on"]),
+    ],
+)
+def test_what_must_be_there_is_asked_for(text: str, expected: list[str]) -> None:
+    """A rule without a name, a kind or a condition is none."""
+    assert [problem.key for problem in problems_of(text)] == expected
+
+
+def test_all_mistakes_of_all_rules_are_named_at_once() -> None:
+    """And the rules that are right are still returned."""
+    config = parse_config(
+        '[[rule]]\nname = "a"\non = "request"\nwhen = "cnt > 1 and errs > 2"\n'
+        '[[rule]]\nname = "b"\non = "model"\nwhen = "count > 1"\n'
+        '[[rule]]\nname = "b"\non = "model"\nfor = "soon"\nwhen = "count > 1"\n'
+        '[[rule]]\nname = "b"\non = "model"\nwhen = "count > 1"\n',
+        Path("barograph.toml"),
+    )
+    problems: list[Problem] = []
+    rules = effective_rules(config, problems, with_defaults=False)
+    assert [(problem.where, problem.key) for problem in problems] == [
+        ("barograph.toml:4", "rule[1].when"),
+        ("barograph.toml:4", "rule[1].when"),
+        ("barograph.toml:12", "rule[3].for"),
+        ("barograph.toml:15", "rule[4].name"),
+    ]
+    assert rules[0].name == "b"
+
+
+def test_custom_events_have_any_label() -> None:
+    """Their labels are the caller's."""
+    rule = rules_of(
+        '[[rule]]\nname = "r"\non = "custom"\nby = ["name", "region"]\nwhere = { tier = "1" }\n'
+        'when = "value.sum > 1"\nsummary = "{{ name }} {{ region }} {{ tier }}"'
+    )[0]
+    assert rule.by == ("name", "region")
+
+
+def test_five_rules_ship_with_the_thresholds_of_the_brief() -> None:
+    """Error rate, response time, model error, memory, CPU."""
+    assert [(rule.name, rule.when.text, rule.window_ms, rule.for_ms) for rule in default_rules()] == [
+        ("high-error-rate", "error_rate > 0.05 and count >= 20", 10_000, 0),
+        ("slow-responses", "duration_ms.p95 > 500 and count >= 20", 10_000, 0),
+        ("model-error", "absolute_error.avg > 15 and absolute_error.count >= 50", 300_000, 0),
+        ("high-memory", "memory_mb.avg > 1000", 60_000, 30_000),
+        ("high-cpu", "cpu_percent.avg > 80", 60_000, 30_000),
+    ]
+
+
+def test_every_shipped_rule_has_a_recovery_threshold() -> None:
+    """None flaps around its own threshold."""
+    assert all(rule.resolve_when for rule in default_rules())
+
+
+def test_a_rule_of_the_same_name_replaces_the_shipped_one() -> None:
+    """The other four stay."""
+    config = parse_config(
+        '[[rule]]\nname = "high-cpu"\non = "system"\nwhen = "cpu_percent.avg > 95"', Path("barograph.toml")
+    )
+    rules = effective_rules(config, [], with_defaults=True)
+    assert [rule.when.text for rule in rules if rule.name == "high-cpu"] == ["cpu_percent.avg > 95"]
+    assert len(rules) == 5
+
+
+def test_a_wrong_rule_does_not_bring_the_shipped_one_back() -> None:
+    """The start is refused, but a check shows what would be in force."""
+    config = parse_config('[[rule]]\nname = "high-cpu"\non = "system"\nwhen = "cpu > 95"', Path("barograph.toml"))
+    problems: list[Problem] = []
+    rules = effective_rules(config, problems, with_defaults=True)
+    assert "high-cpu" not in [rule.name for rule in rules]
+    assert len(problems) == 1
+
+
+def test_the_shipped_rules_can_be_switched_off() -> None:
+    """Then only the user's own are in force."""
+    config = parse_config(FULL, Path("barograph.toml"))
+    assert [rule.name for rule in effective_rules(config, [], with_defaults=False)] == ["high-error-rate"]
+
+
+def test_check_names_mistakes_in_settings_and_rules() -> None:
+    """For ``barograph check``."""
+    config = parse_config(
+        '[alerter]\ntick_ms = 0\n[[rule]]\nname = "r"\non = "request"\nwhen = "cont > 1"\n', Path("barograph.toml")
+    )
+    assert [problem.key for problem in check(config, {})] == ["alerter.tick_ms", "rule[1].when"]

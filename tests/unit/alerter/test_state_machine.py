@@ -1,0 +1,339 @@
+"""What a verdict makes of one alert."""
+
+from dataclasses import replace
+
+import pytest
+
+from barograph_alerter.rules import Rule
+from barograph_alerter.state_machine import Fact, Identity, Outcome, remind, remove, step
+from barograph_core.alerts import AlertRecord, AlertState, Severity, resolve_by_hand
+from tests.unit.alerter.build import rule_of
+
+WALL = 5_000_000
+IDENTITY = Identity("a1", "ranker", {"route": "/a"})
+EAGER = rule_of("errors > 3")
+CAREFUL = rule_of("error_rate > 0.5", for_='"10s"', keep_firing_for='"5s"')
+
+
+def fact(
+    at_s: float,
+    breach: bool | None,
+    *,
+    clear: bool | str | None = "opposite",
+    is_closed: bool = True,
+    missing: int = 0,
+    end_s: float | None = None,
+) -> Fact:
+    known = None if breach is None else not breach
+    return Fact(
+        at_ms=int(at_s * 1_000),
+        window_end_ms=int((at_s if end_s is None else end_s) * 1_000),
+        is_closed=is_closed,
+        missing=missing,
+        breach=breach,
+        clear=known if isinstance(clear, str) else clear,
+        value=0.9 if breach is not None else None,
+        threshold=0.5,
+    )
+
+
+def run(rule: Rule, *facts: Fact, record: AlertRecord | None = None) -> list[Outcome]:
+    """Return the outcome of each fact in turn."""
+    outcomes: list[Outcome] = []
+    for each in facts:
+        outcomes.append(step(rule, IDENTITY, record, each, WALL))
+        record = outcomes[-1].record
+    return outcomes
+
+
+def moves(*outcomes: Outcome) -> list[str]:
+    return [f"{o.move.before.value}>{o.move.record.state.value}" if o.move else "-" for o in outcomes]
+
+
+def firing(rule: Rule = EAGER) -> AlertRecord:
+    record = run(replace(rule, for_ms=0), fact(100, breach=True))[0].record
+    assert record is not None
+    return record
+
+
+def pending(rule: Rule = CAREFUL) -> AlertRecord:
+    record = run(rule, fact(100, breach=True))[0].record
+    assert record is not None
+    return record
+
+
+def test_without_a_hold_a_breach_fires_at_once() -> None:
+    """One transition, from inactive to firing, which claims the cooldown key."""
+    outcome = run(EAGER, fact(100, breach=True))[0]
+    assert moves(outcome) == ["inactive>firing"]
+    assert outcome.move is not None
+    assert (outcome.move.cooldown, outcome.move.notify) == ("claim", None)
+
+
+def test_the_hold_is_inclusive() -> None:
+    """It fires when the breach has lasted for exactly as long (Prometheus)."""
+    outcomes = run(CAREFUL, fact(100, breach=True), fact(109.999, breach=True), fact(110, breach=True))
+    assert moves(*outcomes) == ["inactive>pending", "-", "pending>firing"]
+
+
+def test_pending_notifies_nobody() -> None:
+    """It is on the stream for the history only."""
+    outcome = run(CAREFUL, fact(100, breach=True))[0]
+    assert outcome.move is not None
+    assert (outcome.move.cooldown, outcome.move.notify) == ("none", False)
+
+
+def test_one_clear_verdict_deletes_a_pending_alert() -> None:
+    """The hold begins anew with the next breach."""
+    outcomes = run(
+        CAREFUL, fact(100, breach=True), fact(105, breach=False), fact(106, breach=True), fact(111, breach=True)
+    )
+    assert moves(*outcomes) == ["inactive>pending", "pending>inactive", "inactive>pending", "-"]
+
+
+def test_keep_firing_for_is_strict() -> None:
+    """It resolves when recovery has lasted for exactly as long, not a millisecond before (Prometheus)."""
+    outcomes = run(
+        CAREFUL,
+        fact(101, breach=False),
+        fact(105.999, breach=False),
+        fact(106, breach=False),
+        record=firing(CAREFUL),
+    )
+    assert moves(*outcomes) == ["-", "-", "firing>resolved"]
+
+
+def test_a_breach_during_recovery_starts_recovery_anew() -> None:
+    """Five seconds without interruption."""
+    outcomes = run(
+        CAREFUL,
+        fact(101, breach=False),
+        fact(105, breach=True),
+        fact(106, breach=False),
+        fact(110, breach=False),
+        record=firing(CAREFUL),
+    )
+    assert moves(*outcomes) == ["-", "-", "-", "-"]
+
+
+def test_between_breach_and_recovery_nothing_changes() -> None:
+    """Hysteresis: neither resolve_when nor when holds."""
+    outcomes = run(EAGER, fact(101, breach=False, clear=False), record=firing())
+    assert moves(*outcomes) == ["-"]
+    assert outcomes[0].record is not None
+
+
+def test_a_resolution_may_be_sent() -> None:
+    """Each channel decides by whether it delivered the firing."""
+    outcome = run(EAGER, fact(101, breach=False), record=firing())[0]
+    assert outcome.move is not None
+    assert (outcome.record, outcome.move.cooldown, outcome.move.notify) == (None, "none", True)
+
+
+def test_a_resolution_is_the_next_transition_of_its_episode() -> None:
+    """Episode and number make the transition's id."""
+    outcome = run(EAGER, fact(101, breach=False), record=firing())[0]
+    assert outcome.move is not None
+    assert (outcome.move.record.episode_ms, outcome.move.record.number) == (100_000, 2)
+
+
+@pytest.mark.parametrize("record", [firing(), pending()], ids=["firing", "pending"])
+def test_nothing_ends_while_an_instance_is_missing(record: AlertRecord) -> None:
+    """What the dead producer saw is not known."""
+    assert moves(*run(EAGER, fact(101, breach=False, missing=1), record=record)) == ["-"]
+
+
+def test_recovery_does_not_begin_while_an_instance_is_missing() -> None:
+    """keep_firing_for counts from the first verdict that can be trusted."""
+    outcomes = run(
+        CAREFUL,
+        fact(101, breach=False, missing=1),
+        fact(106, breach=False),
+        fact(110, breach=False),
+        fact(111, breach=False),
+        record=firing(CAREFUL),
+    )
+    assert moves(*outcomes) == ["-", "-", "-", "firing>resolved"]
+
+
+@pytest.mark.parametrize("record", [firing(), pending()], ids=["firing", "pending"])
+def test_a_provisional_clear_means_nothing(record: AlertRecord) -> None:
+    """The open pane may yet fill."""
+    outcome = run(EAGER, fact(101, breach=False, is_closed=False), record=record)[0]
+    assert outcome == Outcome(record)
+
+
+def test_a_provisional_breach_of_a_rule_that_needs_closed_panes_means_nothing() -> None:
+    """A ratio over half a pane is no ratio."""
+    assert run(CAREFUL, fact(100, breach=True, is_closed=False)) == [Outcome(None)]
+
+
+def test_a_clear_verdict_on_an_older_pane_does_not_undo_a_provisional_breach() -> None:
+    """The breach was seen in a later pane."""
+    outcomes = run(
+        EAGER,
+        fact(100.5, breach=True, is_closed=False, end_s=101),
+        fact(100, breach=False),
+        fact(101, breach=False),
+    )
+    assert moves(*outcomes) == ["inactive>firing", "-", "firing>resolved"]
+
+
+def test_a_provisional_breach_of_the_next_pane_is_remembered() -> None:
+    """Or the closed pane before it would resolve and the next fire again."""
+    outcomes = run(
+        EAGER, fact(101.2, breach=True, is_closed=False, end_s=102), fact(101, breach=False), record=firing()
+    )
+    assert moves(*outcomes) == ["-", "-"]
+
+
+def test_a_provisional_breach_of_the_same_pane_is_not_written_again() -> None:
+    """Hints come twenty times a second."""
+    first = run(EAGER, fact(100.2, breach=True, is_closed=False, end_s=101))[0].record
+    assert run(EAGER, fact(100.3, breach=True, is_closed=False, end_s=101), record=first)[0].record == first
+
+
+def test_missing_data_neither_resolve_nor_start_recovery() -> None:
+    """By default an alert keeps firing for ever."""
+    outcomes = run(EAGER, *(fact(at, breach=None) for at in (101, 401, 9_000)), record=firing())
+    assert moves(*outcomes) == ["-", "-", "-"]
+
+
+def test_missing_data_resolve_where_the_rule_says_so() -> None:
+    """Once they have been missing for no_data_for, inclusive."""
+    rule = replace(EAGER, no_data="resolve", no_data_for_ms=10_000)
+    outcomes = run(rule, fact(101, breach=None), fact(110.9, breach=None), fact(111, breach=None), record=firing())
+    assert moves(*outcomes) == ["-", "-", "firing>resolved"]
+    assert outcomes[2].move is not None
+    assert outcomes[2].move.reason == "no_data"
+
+
+def test_missing_data_do_not_resolve_while_an_instance_is_missing() -> None:
+    """The aggregator says when an instance is given up."""
+    rule = replace(EAGER, no_data="resolve", no_data_for_ms=10_000)
+    outcomes = run(rule, fact(101, breach=None), fact(111, breach=None, missing=1), record=firing())
+    assert moves(*outcomes) == ["-", "-"]
+
+
+def test_data_that_return_start_the_no_data_hold_anew() -> None:
+    """Gaps do not add up."""
+    rule = replace(EAGER, no_data="resolve", no_data_for_ms=10_000)
+    band = fact(110, breach=False, clear=False)
+    outcomes = run(rule, fact(101, breach=None), band, fact(112, breach=None), record=firing())
+    assert moves(*outcomes) == ["-", "-", "-"]
+
+
+def test_a_pending_alert_without_data_is_let_go() -> None:
+    """Its hold must not count a time nobody saw, even under keep."""
+    rule = replace(CAREFUL, no_data_for_ms=10_000)
+    outcomes = run(rule, fact(101, breach=None), fact(111, breach=None), record=pending(rule))
+    assert moves(*outcomes) == ["-", "pending>inactive"]
+
+
+def test_missing_data_alert_where_the_rule_says_so() -> None:
+    """With a hold of its own, and the end of the gap is its end."""
+    rule = replace(EAGER, no_data="alert", no_data_for_ms=10_000)
+    outcomes = run(
+        rule, fact(100, breach=None), fact(109, breach=None), fact(110, breach=None), fact(111, breach=False)
+    )
+    assert moves(*outcomes) == ["inactive>pending", "-", "pending>firing", "firing>resolved"]
+
+
+def test_data_that_return_bad_have_their_own_hold() -> None:
+    """The wait for data is not a breach."""
+    rule = replace(CAREFUL, no_data="alert", no_data_for_ms=60_000)
+    outcomes = run(rule, fact(100, breach=None), fact(115, breach=True), fact(124, breach=True), fact(125, breach=True))
+    assert moves(*outcomes) == ["inactive>pending", "-", "-", "pending>firing"]
+
+
+def test_a_pending_alert_whose_data_vanish_fires_for_want_of_data() -> None:
+    """Under no_data = alert."""
+    rule = replace(CAREFUL, no_data="alert", no_data_for_ms=10_000)
+    outcomes = run(rule, fact(101, breach=None), fact(111, breach=None), record=pending(rule))
+    assert moves(*outcomes) == ["-", "pending>firing"]
+
+
+def test_a_muted_alert_stays_quiet_until_one_closed_clear() -> None:
+    """Provisional, incomplete and missing verdicts do not count."""
+    muted, _ = resolve_by_hand(firing(), "ann", WALL)
+    outcomes = run(
+        EAGER,
+        fact(101, breach=True),
+        fact(102, breach=False, is_closed=False),
+        fact(103, breach=False, missing=1),
+        fact(104, breach=None),
+        fact(105, breach=False),
+        fact(106, breach=True),
+        record=muted,
+    )
+    assert moves(*outcomes) == ["-", "-", "-", "-", "-", "inactive>firing"]
+
+
+def test_a_mute_ends_when_data_have_been_missing_for_long() -> None:
+    """It was meant for what the person saw."""
+    muted, _ = resolve_by_hand(firing(), "ann", WALL)
+    outcomes = run(EAGER, fact(101, breach=None), fact(401, breach=None), fact(402, breach=True), record=muted)
+    assert moves(*outcomes) == ["-", "-", "inactive>firing"]
+
+
+def test_a_rise_in_severity_is_told_while_it_fires() -> None:
+    """And breaks the cooldown."""
+    worse = replace(EAGER, severity=Severity.CRITICAL)
+    outcome = run(worse, fact(101, breach=True), record=firing())[0]
+    assert outcome.move is not None
+    assert (moves(outcome), outcome.move.cooldown) == (["firing>firing"], "break")
+
+
+def test_a_fall_in_severity_is_only_noted() -> None:
+    """Better news can wait."""
+    outcome = run(replace(EAGER, severity=Severity.INFO), fact(101, breach=True), record=firing())[0]
+    assert outcome.record is not None
+    assert (outcome.move, outcome.record.severity) == (None, Severity.INFO)
+
+
+def test_without_a_cooldown_every_firing_is_sent() -> None:
+    """There is no key to ask."""
+    outcome = run(replace(EAGER, cooldown_ms=0), fact(100, breach=True))[0]
+    assert outcome.move is not None
+    assert outcome.record is not None
+    assert (outcome.move.cooldown, outcome.move.notify, outcome.record.is_announced) == ("none", True, True)
+
+
+def test_a_reminder_counts_as_a_transition() -> None:
+    """It has a number, so an id, of its own."""
+    outcome = remind(firing(), WALL)
+    assert outcome.move is not None
+    assert (moves(outcome), outcome.move.cooldown, outcome.move.record.number) == (["firing>firing"], "remind", 2)
+
+
+@pytest.mark.parametrize("record", [pending(), replace(firing(), is_announced=True)], ids=["pending", "announced"])
+def test_only_a_firing_nobody_was_told_of_needs_a_reminder(record: AlertRecord) -> None:
+    """Anything else would be a second notification."""
+    with pytest.raises(ValueError, match="reminder"):
+        remind(record, WALL)
+
+
+def test_the_alert_of_a_removed_rule_ends() -> None:
+    """With the reason; a mute just goes."""
+    muted, _ = resolve_by_hand(firing(), "ann", WALL)
+    assert muted is not None
+    assert moves(remove(firing(), WALL), remove(pending(), WALL), remove(muted, WALL)) == [
+        "firing>resolved",
+        "pending>inactive",
+        "-",
+    ]
+
+
+def test_the_record_shows_the_newest_value() -> None:
+    """People see how bad it is now, not how bad it was."""
+    now = replace(fact(101, breach=True), value=0.77)
+    record = run(EAGER, now, record=firing())[0].record
+    assert record is not None
+    assert record.value == 0.77
+
+
+@pytest.mark.parametrize("state", [AlertState.PENDING, AlertState.FIRING])
+def test_the_identity_is_the_labels(state: AlertState) -> None:
+    """A record carries who it is."""
+    record = firing() if state is AlertState.FIRING else pending()
+    assert (record.alert_id, record.service, record.labels, record.rule) == ("a1", "ranker", {"route": "/a"}, "r")
