@@ -1,0 +1,111 @@
+"""Where a webhook may connect to: the guard against server-side request forgery.
+
+Whoever may write a configuration or a name server's answer could otherwise make the notifier speak to
+the metadata service, the database or anything else that trusts this host.
+"""
+
+import ipaddress
+import queue
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from typing import Final, TypeAlias
+
+from barograph_core.errors import ChannelRefusedError, ChannelUnavailableError
+
+IpAddress: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+Resolver: TypeAlias = Callable[[str, int], Sequence[str]]
+
+_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+def system_resolver(host: str, port: int) -> list[str]:
+    """Return the addresses of ``host`` in the system's order.
+
+    Raises:
+        OSError: There are none, or the name server does not answer.
+    """
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(item[4][0]) for item in found))
+
+
+def checked_addresses(
+    host: str, port: int, *, allow_private: bool, timeout_s: float, resolver: Resolver = system_resolver
+) -> list[str]:
+    """Resolve ``host`` once and return its addresses, all of which may be connected to.
+
+    Connect to these and never to the name: a second look-up may answer otherwise (DNS rebinding).
+
+    Raises:
+        ChannelRefusedError: One of the addresses is out of bounds. A name that answers with a public and
+            a private address is no honest target, so one is enough.
+        ChannelUnavailableError: The name does not resolve in time.
+    """
+    addresses = _resolve_within(host, port, timeout_s, resolver)
+    for address in addresses:
+        if not is_allowed(address, allow_private=allow_private):
+            hint = "" if allow_private else "; allow_private = true permits private and loopback ones"
+            raise ChannelRefusedError(f"{host!r} is at {address}, not a public address{hint}")
+    return addresses
+
+
+def _resolve_within(host: str, port: int, timeout_s: float, resolver: Resolver) -> list[str]:
+    if _is_address(host):
+        return [host]
+    answer: queue.SimpleQueue[list[str] | OSError | UnicodeError] = queue.SimpleQueue()
+
+    def resolve() -> None:
+        try:
+            answer.put(list(resolver(host, port)))
+        except (OSError, UnicodeError) as error:
+            answer.put(error)
+
+    # The system's resolver has no timeout; half a minute of silence would outlast the sender's lease.
+    threading.Thread(target=resolve, name="barograph-resolve", daemon=True).start()
+    try:
+        found = answer.get(timeout=max(timeout_s, 0.001))
+    except queue.Empty:
+        raise ChannelUnavailableError(f"{host!r} did not resolve in time") from None
+    if isinstance(found, Exception):
+        raise ChannelUnavailableError(f"{host!r} does not resolve") from found
+    if not found:
+        raise ChannelUnavailableError(f"{host!r} has no address")
+    return found
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def is_allowed(address: str, *, allow_private: bool) -> bool:
+    """Say whether a webhook may connect to ``address``; text that is no address is not allowed."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    every = (parsed, *_embedded(parsed))
+    if any(item.is_multicast or item.is_unspecified for item in every):
+        return False
+    return allow_private or all(_is_public(item) for item in every)
+
+
+def _is_public(address: IpAddress) -> bool:
+    # is_global alone calls a few reserved ranges global, and which ones differs between Python versions.
+    return address.is_global and not (address.is_private or address.is_reserved or address.is_link_local)
+
+
+def _embedded(address: IpAddress) -> list[IpAddress]:
+    """Return the IPv4 addresses that packets to this IPv6 address may end at."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return []
+    found = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+    if address in _NAT64:
+        found.append(ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF))
+    elif int(address) >> 32 == 0 and int(address) > 1:
+        # ::a.b.c.d, deprecated, yet some stacks still route it.
+        found.append(ipaddress.IPv4Address(int(address)))
+    return [item for item in found if item is not None]

@@ -1,0 +1,89 @@
+"""Transitions, entries and channels for the notifier's tests."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from barograph_core.alerts import AlertState, Contributor, Severity, Transition, transition_id
+from barograph_core.stream import EntryId
+from barograph_notifier.channel import Outcome, Sent
+from barograph_notifier.notification import Notification
+from barograph_notifier.queue_plan import Item
+
+FIRING, RESOLVED, PENDING, INACTIVE = (
+    AlertState.FIRING,
+    AlertState.RESOLVED,
+    AlertState.PENDING,
+    AlertState.INACTIVE,
+)
+
+
+def transition(
+    after: AlertState = FIRING,
+    *,
+    before: AlertState | None = None,
+    alert: str = "a1",
+    episode_ms: int = 1_000,
+    number: int = 1,
+    severity: Severity = Severity.ERROR,
+    notify: bool = True,
+    reason: str = "",
+    service: str = "ranker",
+    rule: str = "high-error-rate",
+    cooldown_ms: int = 0,
+    summary: str = "/predict: 30 % errors",
+) -> Transition:
+    return Transition(
+        transition=transition_id(alert, episode_ms, after, number),
+        alert_id=alert,
+        rule=rule,
+        severity=severity,
+        service=service,
+        labels={"route": "/predict"},
+        before=before if before is not None else (FIRING if after is RESOLVED else PENDING),
+        after=after,
+        at_ms=1_700_000_000_123,
+        episode_ms=episode_ms,
+        value=0.3,
+        threshold=0.05,
+        summary=summary,
+        runbook="https://runbooks.example/errors",
+        contributors=(Contributor({"instance": "i1"}, "errors", 12.0, 0.8),),
+        notify=notify,
+        reason=reason,
+        cooldown_ms=cooldown_ms,
+    )
+
+
+def notification(**changes: str) -> Notification:
+    return Notification.of_transition(transition(**changes))  # type: ignore[arg-type]  # the text fields only
+
+
+def item(id_ms: int, what: Transition | None = None, *, mute: str = "", due_ms: int = 0, attempt: int = 0) -> Item:
+    return Item(
+        entry_id=EntryId(id_ms, 0),
+        transition=what if what is not None else transition(),
+        mute=mute,
+        attempt=attempt,
+        since_ms=0,
+        due_ms=due_ms,
+    )
+
+
+@dataclass
+class Recorder:
+    """A channel that answers as told (the last answer for ever) and keeps what it was given."""
+
+    answers: Sequence[Outcome | Exception] = (Sent("ok"),)
+    sent: list[tuple[Notification, str]] = field(default_factory=list[tuple[Notification, str]])
+
+    def send(self, notification: Notification, *, key: str, timeout_s: float) -> Outcome:
+        answer = self.answers[min(len(self.sent), len(self.answers) - 1)]
+        self.sent.append((notification, key))
+        assert timeout_s > 0
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    @property
+    def statuses(self) -> list[str]:
+        return [given.status for given, _ in self.sent]
