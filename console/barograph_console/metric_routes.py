@@ -1,0 +1,181 @@
+"""Routes that read figures: ``/services``, ``/current``, ``/query``."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from barograph_console import current_view, models
+from barograph_console.points import build_series, check_labels, check_measure, most_missing
+from barograph_console.ports import Ports
+from barograph_console.problems import ApiError
+from barograph_console.query_plan import QueryError, QueryPlan, auto_step_ms, plan_query
+from barograph_console.query_times import parse_quantiles, parse_step_ms, parse_time_ms
+from barograph_console.settings import ConsoleSettings
+from barograph_core.clock import Clock
+from barograph_core.keys import is_service_name
+from barograph_core.pane import Pane
+from barograph_core.pipeline_status import count_missing
+from barograph_core.store import StoredPane
+
+ServiceName = Annotated[str, Query(description="name of the service", max_length=64)]
+WindowS = Annotated[int, Query(ge=1, le=900, description="length of the window in seconds")]
+
+
+class MetricRoutes:
+    """Answers questions about figures, out of closed panes only."""
+
+    def __init__(self, ports: Ports, settings: ConsoleSettings, clock: Clock) -> None:
+        self._ports = ports
+        self._settings = settings
+        self._clock = clock
+        self.router = APIRouter(tags=["figures"])
+        self.router.add_api_route("/services", self.services, summary="Every service, and how it does")
+        self.router.add_api_route("/current", self.current, summary="The newest closed panes of a service")
+        self.router.add_api_route("/query", self.query, summary="Series of points over a range")
+
+    def services(self, window: WindowS = 60) -> models.Services:
+        now_ms = self._clock.now_ms()
+        closed = self._ports.panes.services()
+        throughs = self._ports.pipeline.producer_throughs(list(closed))
+        rows: list[models.ServiceRow] = []
+        for service, closed_ms in closed.items():
+            pane = self._window(service, closed_ms, window * 1_000, now_ms)
+            figures = current_view.whole_service(pane, window * 1_000)
+            missing = count_missing(throughs.get(service, []), closed_ms)
+            rows.append(
+                models.ServiceRow(
+                    service=service,
+                    closed_through_ms=closed_ms,
+                    closed_age_ms=max(0, now_ms - closed_ms),
+                    requests=figures.requests,
+                    rps=figures.rps,
+                    error_rate=figures.error_rate,
+                    producers=len(throughs.get(service, [])),
+                    missing_producers=missing,
+                    is_missing_producers=missing > 0,
+                )
+            )
+        return models.Services(at_ms=now_ms, window_s=window, services=rows)
+
+    def current(self, service: ServiceName, window: WindowS = 60) -> models.Current:
+        now_ms = self._clock.now_ms()
+        closed_ms = self._closed_ms(service)
+        window_ms = window * 1_000
+        pane = self._window(service, closed_ms, window_ms, now_ms)
+        throughs = self._ports.pipeline.producer_throughs([service])
+        return models.Current(
+            service=service,
+            at_ms=now_ms,
+            from_ms=closed_ms - window_ms,
+            to_ms=closed_ms,
+            closed_age_ms=max(0, now_ms - closed_ms),
+            missing_producers=count_missing(throughs.get(service, []), closed_ms),
+            endpoints=current_view.endpoint_rows(pane, window_ms),
+            models=current_view.model_rows(pane),
+            system=current_view.system_rows(pane),
+            **current_view.whole_service(pane, window_ms).model_dump(),
+        )
+
+    def query(
+        self,
+        service: ServiceName,
+        kind: Annotated[str, Query(description="request, model, system or custom")] = "request",
+        measure: Annotated[str, Query(description="a measure of the kind; its first one if left out")] = "",
+        from_: Annotated[
+            str, Query(alias="from", description="ms since the epoch, ISO 8601, 'now' or '-15m'")
+        ] = "-15m",
+        to: Annotated[str, Query(description="as from; excluded")] = "now",
+        step: Annotated[
+            str, Query(description="seconds, or 'all' for one point over the range; fits the range if left out")
+        ] = "",
+        by: Annotated[str, Query(description="label names separated by commas; empty for the whole service")] = "",
+        where: Annotated[
+            list[str] | None, Query(description="label=value; only series that have it; may be repeated")
+        ] = None,
+        quantiles: Annotated[str, Query(description="such as 0.9,0.999; adds p90 and p99_9")] = "",
+    ) -> models.Query:
+        now_ms = self._clock.now_ms()
+        closed_ms = self._closed_ms(service)
+        try:
+            known, name = check_measure(kind, measure)
+            labels = tuple(dict.fromkeys(part.strip() for part in by.split(",") if part.strip()))
+            filters = _parse_filters(where or [])
+            check_labels(known, (*labels, *filters))
+            asked = parse_quantiles(quantiles)
+            plan = self._plan(from_, to, step, closed_ms, now_ms)
+            panes = self._read(service, plan)
+            series = build_series(
+                panes,
+                plan,
+                kind=known,
+                measure=name,
+                by=labels,
+                where=filters,
+                quantiles=asked,
+                max_series=self._settings.max_series,
+                max_points=self._settings.max_points,
+            )
+        except QueryError as error:
+            raise ApiError(422, error.code, str(error)) from error
+        except ValueError as error:
+            raise ApiError(422, "invalid_parameter", str(error)) from error
+        return models.Query(
+            service=service,
+            kind=known.name,
+            measure=name,
+            step_ms=plan.step_ms,
+            from_ms=plan.from_ms,
+            to_ms=plan.to_ms,
+            covered_from_ms=plan.covered_from_ms,
+            closed_through_ms=closed_ms,
+            missing=most_missing(panes),
+            series=series,
+        )
+
+    def _closed_ms(self, service: str) -> int:
+        closed = self._ports.panes.services().get(service) if is_service_name(service) else None
+        if closed is None:
+            raise ApiError(404, "unknown_service", f"nothing of a service {service!r} was ever closed")
+        return closed
+
+    def _plan(self, from_text: str, to_text: str, step_text: str, closed_ms: int, now_ms: int) -> QueryPlan:
+        steps = self._ports.panes.steps
+        from_ms, to_ms = parse_time_ms(from_text, now_ms), parse_time_ms(to_text, now_ms)
+        return plan_query(
+            steps,
+            from_ms=from_ms,
+            to_ms=to_ms,
+            step_ms=parse_step_ms(step_text) if step_text else auto_step_ms(steps, from_ms, to_ms, now_ms),
+            closed_through_ms=closed_ms,
+            now_ms=now_ms,
+            max_points=self._settings.max_points,
+        )
+
+    def _read(self, service: str, plan: QueryPlan) -> list[StoredPane]:
+        panes: list[StoredPane] = []
+        for segment in plan.segments:
+            panes += self._ports.panes.read(service, segment.step_ms, segment.from_ms, segment.to_ms)
+        return panes
+
+    def _window(self, service: str, closed_ms: int, window_ms: int, now_ms: int) -> Pane:
+        """Return the merged panes of the last ``window_ms`` before ``closed_ms``."""
+        plan = plan_query(
+            self._ports.panes.steps,
+            from_ms=max(0, closed_ms - window_ms),
+            to_ms=closed_ms,
+            step_ms=None,
+            closed_through_ms=closed_ms,
+            now_ms=now_ms,
+            max_points=1,
+        )
+        return Pane.merge([stored.pane for stored in self._read(service, plan)])
+
+
+def _parse_filters(texts: list[str]) -> dict[str, str]:
+    filters: dict[str, str] = {}
+    for text in texts:
+        name, separator, value = text.partition("=")
+        if not separator or not name:
+            raise QueryError("invalid_filter", f"where {text[:80]!r} is not of the form label=value")
+        filters[name] = value
+    return filters

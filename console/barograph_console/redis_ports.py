@@ -1,0 +1,109 @@
+"""The console's ports over the server: panes, pipeline, health."""
+
+import threading
+from collections.abc import Sequence
+from typing import Final
+
+from barograph_console.connection_pool import ConnectionPool
+from barograph_console.ports import Complaint
+from barograph_core.clock import Clock
+from barograph_core.errors import BarographError, StreamUnavailableError
+from barograph_core.keys import ShardKeys, shard_of
+from barograph_core.library import loaded_version
+from barograph_core.pipeline import PipelineReader, PipelineStatus
+from barograph_core.store import PaneStore, Step, StoredPane
+from barograph_core.stream import Connection
+
+_PROBE_EVERY_MS: Final = 1_000
+_PROBE_LIFE_MS: Final = 60_000
+_GONE: Final = frozenset({"unreachable", "timeout"})
+
+
+class RedisPanes:
+    """The query store of all shards."""
+
+    def __init__(self, pool: ConnectionPool, shards: Sequence[ShardKeys], steps: Sequence[Step]) -> None:
+        self._pool = pool
+        self._shards = tuple(shards)
+        self._steps = tuple(steps)
+
+    @property
+    def steps(self) -> Sequence[Step]:
+        return self._steps
+
+    def services(self) -> dict[str, int]:
+        found: dict[str, int] = {}
+        with self._pool.borrow() as connection:
+            for keys in self._shards:
+                found |= PaneStore(connection, keys, self._steps).services()
+        return dict(sorted(found.items()))
+
+    def read(self, service: str, step_ms: int, from_ms: int, to_ms: int) -> Sequence[StoredPane]:
+        keys = self._shards[shard_of(service, len(self._shards))]
+        with self._pool.borrow() as connection:
+            return PaneStore(connection, keys, self._steps).read(service, step_ms, from_ms, to_ms)
+
+
+class RedisPipeline:
+    """The status of all shards."""
+
+    def __init__(self, pool: ConnectionPool, shards: Sequence[ShardKeys]) -> None:
+        self._pool = pool
+        self._shards = tuple(shards)
+
+    def read(self) -> list[PipelineStatus]:
+        with self._pool.borrow() as connection:
+            return [PipelineReader(connection, keys).read() for keys in self._shards]
+
+    def producer_throughs(self, services: Sequence[str]) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        with self._pool.borrow() as connection:
+            for index, keys in enumerate(self._shards):
+                own = [service for service in services if shard_of(service, len(self._shards)) == index]
+                found |= PipelineReader(connection, keys).producer_throughs(own)
+        return found
+
+
+class RedisHealth:
+    """Asks the server, at most once a second, whether it is there, has the library and takes writes.
+
+    A server that is out of memory or cannot write its log still answers reads: that is another trouble
+    than one that is gone, and another person's to mend. Only a real write tells.
+    """
+
+    def __init__(self, pool: ConnectionPool, keys: ShardKeys, clock: Clock) -> None:
+        self._pool = pool
+        self._probe_key = keys.worker("console", "probe")
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._asked_ms = float("-inf")
+        self._complaints: list[Complaint] = []
+
+    def complaints(self) -> list[Complaint]:
+        with self._lock:
+            if self._clock.monotonic_ms() - self._asked_ms >= _PROBE_EVERY_MS:
+                self._complaints = self._ask()
+                self._asked_ms = self._clock.monotonic_ms()
+            return list(self._complaints)
+
+    def _ask(self) -> list[Complaint]:
+        try:
+            with self._pool.borrow() as connection:
+                # A full disk makes even PING fail, so an error here need not mean that nobody is there.
+                connection.command("PING")
+                found = [Complaint("no_library", "no_library")] if loaded_version(connection) is None else []
+                return found + self._ask_to_write(connection)
+        except BarographError as error:
+            return [_complaint(error)]
+
+    def _ask_to_write(self, connection: Connection) -> list[Complaint]:
+        try:
+            connection.command("SET", self._probe_key, self._clock.now_ms(), "PX", _PROBE_LIFE_MS)
+        except BarographError as error:
+            return [_complaint(error)]
+        return []
+
+
+def _complaint(error: BarographError) -> Complaint:
+    reason = error.reason if isinstance(error, StreamUnavailableError) else "refused"
+    return Complaint("gone" if reason in _GONE else "refuses", reason)

@@ -1,0 +1,172 @@
+"""The console's ports on a real server: figures, alerts, resolving, readiness."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from fastapi.testclient import TestClient
+
+from barograph_console.app import create_app
+from barograph_console.connection_pool import ConnectionPool
+from barograph_console.ports import AlertConflictError, Complaint, Ports
+from barograph_console.redis_alerts import RedisAlerts
+from barograph_console.redis_ports import RedisHealth, RedisPanes, RedisPipeline
+from barograph_console.settings import ConsoleSettings
+from barograph_core.alerts import AlertState, transition_of
+from barograph_core.keys import ShardKeys
+from barograph_core.library import ensure_library
+from barograph_core.store import PaneStore
+from barograph_core.stream import Connection, as_entries, as_text
+from tests.support import FakeClock, valkey_server
+from tests.unit.console.fakes import ALERT_ID, NOW_MS, STEPS, panes_of, record, requests
+
+SERVICE = "ranker"
+
+
+@pytest.fixture
+def pool(valkey_url: str) -> Iterator[ConnectionPool]:
+    opened = ConnectionPool(lambda: Connection.open(valkey_url), size=3, wait_s=5.0)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def alerts(pool: ConnectionPool, keys: ShardKeys, real: Connection) -> RedisAlerts:
+    real.command("HSET", keys.closed, SERVICE, NOW_MS)
+    return RedisAlerts(pool, [keys])
+
+
+def hold(connection: Connection, keys: ShardKeys) -> None:
+    """Lay a firing alert into the state as the alerter leaves it, with its cooldown key."""
+    firing = record()
+    connection.command("HSET", keys.state(SERVICE), "version", 7, f"alert:{ALERT_ID}", firing.to_json())
+    connection.command("SET", keys.cooldown(ALERT_ID), "error:300000")
+
+
+def announce(connection: Connection, keys: ShardKeys, number: int, *, service: str = SERVICE) -> str:
+    transition = transition_of(
+        record(number=number, service=service), before=AlertState.PENDING, at_ms=NOW_MS, notify=True
+    )
+    return as_text(connection.command("XADD", keys.alerts, f"{number}-0", *transition.to_fields()))
+
+
+def test_a_query_reads_the_panes_that_an_aggregator_wrote(
+    real: Connection, pool: ConnectionPool, keys: ShardKeys
+) -> None:
+    """From the stored blocks to the points, over HTTP."""
+    store = PaneStore(real, keys, STEPS)
+    rows = [(NOW_MS - 5_000 + 10 * number, "/predict", 500 if number % 10 == 0 else 200, 1.0) for number in range(400)]
+    for stored in panes_of([requests(*rows)]):
+        start = stored.start_ms
+        real.command(
+            *("HSET", store.block_key(SERVICE, 1_000, start)),
+            *(str(start), stored.pane.pack(), f"r{start}", 0, f"m{start}", 0),
+        )
+    real.command("HSET", keys.closed, SERVICE, NOW_MS)
+    clock = FakeClock(NOW_MS)
+    ports = Ports(
+        RedisPanes(pool, [keys], STEPS),
+        RedisAlerts(pool, [keys]),
+        RedisPipeline(pool, [keys]),
+        RedisHealth(pool, keys, clock),
+    )
+    client = TestClient(create_app(ports, ConsoleSettings(), clock), base_url="http://localhost")
+    points = client.get(f"/api/v1/query?service={SERVICE}&from=-10s&step=1").json()["series"][0]["points"]
+    assert [(point["count"], point["errors"]) for point in points] == [(100, 10)] * 4
+    assert client.get(f"/api/v1/current?service={SERVICE}").json()["requests"] == 400
+    assert client.get("/readyz").status_code == 200
+
+
+def test_resolving_moves_state_stream_and_cooldown_together(
+    alerts: RedisAlerts, real: Connection, keys: ShardKeys
+) -> None:
+    """One call: a muted record, an entry with the actor, the cooldown key gone, the version raised."""
+    hold(real, keys)
+    after, transition = alerts.resolve(ALERT_ID, "ada", NOW_MS)
+    entry = as_entries(real.command("XRANGE", keys.alerts, "-", "+"))[0]
+    assert (entry.text("transition"), entry.text("to"), entry.text("actor")) == (
+        transition.transition,
+        "resolved",
+        "ada",
+    )
+    assert after.is_muted
+    assert real.command("HGET", keys.state(SERVICE), "version") == b"8"
+    assert real.command("EXISTS", keys.cooldown(ALERT_ID)) == 0
+    assert not [one for one in alerts.records([SERVICE]) if one.is_active]
+
+
+def test_of_many_who_resolve_at_once_one_does(alerts: RedisAlerts, real: Connection, keys: ShardKeys) -> None:
+    """The version check leaves one entry on the stream; the others learn that it is over."""
+    hold(real, keys)
+    barrier = threading.Barrier(3)
+    outcomes: list[str] = []
+
+    def resolve() -> None:
+        barrier.wait()
+        try:
+            alerts.resolve(ALERT_ID, "ada", NOW_MS)
+            outcomes.append("resolved")
+        except AlertConflictError:
+            outcomes.append("conflict")
+
+    threads = [threading.Thread(target=resolve) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["conflict", "conflict", "resolved"]
+    assert real.command("XLEN", keys.alerts) == 1
+
+
+def test_history_goes_back_page_by_page_through_other_services(
+    alerts: RedisAlerts, real: Connection, keys: ShardKeys
+) -> None:
+    """A service's few entries are found among many of others, and an unreadable one is passed over."""
+    for number in range(1, 701):
+        announce(real, keys, number, service="other" if number % 100 else SERVICE)
+    real.command("XADD", keys.alerts, "701-0", "nonsense", 1)
+    first = alerts.history(before=None, limit=3, service=SERVICE)
+    second = alerts.history(before=first.next_before, limit=10, service=SERVICE)
+    assert [entry.id.ms for entry in first.entries + second.entries] == [700, 600, 500, 400, 300, 200, 100]
+    assert second.next_before is None
+    assert len(alerts.history(before=None, limit=500, service="").entries) == 500
+
+
+def test_counts_over_a_span_come_from_the_stream(alerts: RedisAlerts, real: Connection, keys: ShardKeys) -> None:
+    """Firings and resolutions since a time; reminders are no new firings."""
+    for number in range(1, 6):
+        announce(real, keys, number)
+    firing = record()
+    reminder = transition_of(firing, before=AlertState.FIRING, at_ms=NOW_MS, notify=True, reason="reminder")
+    real.command("XADD", keys.alerts, "6-0", *reminder.to_fields())
+    counts = alerts.count_since(3)
+    assert (counts.fired, counts.resolved, counts.is_capped) == (3, 0, False)
+
+
+def test_readiness_on_a_server_that_changes() -> None:
+    """No library, then ready, then out of memory, then gone: each is told from the others."""
+    keys, clock = ShardKeys(), FakeClock(NOW_MS)
+    found: list[list[Complaint]] = []
+    with valkey_server() as url:
+        pool = ConnectionPool(lambda: Connection.open(url, socket_timeout_s=1.0), size=1, wait_s=1.0)
+        health = RedisHealth(pool, keys, clock)
+
+        def ask() -> None:
+            clock.advance(1_000)
+            found.append(health.complaints())
+
+        ask()
+        with pool.borrow() as connection:
+            ensure_library(connection)
+        ask()
+        with pool.borrow() as connection:
+            connection.command("CONFIG", "SET", "maxmemory", "1")
+        ask()
+    ask()
+    pool.close()
+    assert found == [
+        [Complaint("no_library", "no_library")],
+        [],
+        [Complaint("refuses", "out_of_memory")],
+        [Complaint("gone", "unreachable")],
+    ]

@@ -1,0 +1,185 @@
+import json
+import math
+
+from barograph_console.settings import ConsoleSettings
+from barograph_core.encode import encode_batch
+from barograph_core.events import KINDS
+from barograph_core.store import StoredPane
+from tests.unit.console.fakes import NOW_MS, Console, FakePanes, FakePipeline, panes_of, requests
+
+ROWS = (
+    (NOW_MS - 9_500, "/predict", 200, 10.0),
+    (NOW_MS - 9_400, "/predict", 500, 30.0),
+    (NOW_MS - 9_300, "/health", 200, 1.0),
+    (NOW_MS - 4_500, "/predict", 200, 20.0),
+)
+
+
+def console_with_requests() -> Console:
+    return Console(panes=FakePanes(stored={1_000: panes_of([requests(*ROWS)])}))
+
+
+def test_a_query_returns_points_by_step() -> None:
+    """Each point holds the counts, sums and percentiles of its own step, exactly."""
+    answer = (
+        console_with_requests()
+        .client()
+        .get("/api/v1/query", params={"service": "ranker", "kind": "request", "from": "-10s", "step": "5"})
+    )
+    points = answer.json()["series"][0]["points"]
+    assert [(p["t"], p["count"], p["sum"], p["errors"]) for p in points] == [
+        (NOW_MS - 10_000, 3, 41.0, 1),
+        (NOW_MS - 5_000, 1, 20.0, 0),
+    ]
+    assert (points[0]["min"], points[0]["max"], points[1]["p99"]) == (1.0, 30.0, 20.0)
+    assert points[0]["error_rate"] == 1 / 3
+
+
+def test_a_query_groups_by_labels() -> None:
+    """`by=route` makes one series for each route, in the order of the labels."""
+    answer = (
+        console_with_requests()
+        .client()
+        .get("/api/v1/query", params={"service": "ranker", "from": "-10s", "step": "all", "by": "route"})
+    )
+    series = [(one["labels"], one["points"][0]["count"]) for one in answer.json()["series"]]
+    assert series == [({"route": "/health"}, 1), ({"route": "/predict"}, 3)]
+
+
+def test_a_query_can_be_narrowed_to_a_label() -> None:
+    answer = (
+        console_with_requests()
+        .client()
+        .get("/api/v1/query", params={"service": "ranker", "from": "-10s", "step": "all", "where": "route=/predict"})
+    )
+    assert [one["points"][0]["count"] for one in answer.json()["series"]] == [3]
+
+
+def test_asked_quantiles_are_added_to_the_usual_ones() -> None:
+    """`quantiles=0.9,0.999` adds p90 and p99_9."""
+    answer = (
+        console_with_requests()
+        .client()
+        .get("/api/v1/query", params={"service": "ranker", "from": "-10s", "step": "all", "quantiles": "0.9,0.999"})
+    )
+    assert {"p50", "p90", "p95", "p99", "p99_9"} <= set(answer.json()["series"][0]["points"][0])
+
+
+def test_a_measure_no_event_had_is_null_and_never_nan() -> None:
+    """A model without labels yet has no error: counts are 0, figures null, and the JSON is strict."""
+    batch = encode_batch(KINDS["model"], [("ctr", "7")], [0], [NOW_MS - 2_000], [[8.0], None, None, [math.nan]])
+    console = Console(panes=FakePanes(stored={1_000: panes_of([batch])}))
+    answer = console.client().get(
+        "/api/v1/query",
+        params={"service": "ranker", "kind": "model", "measure": "absolute_error", "from": "-5s", "step": "all"},
+    )
+    point = json.loads(answer.text, parse_constant=lambda word: word)["series"][0]["points"][0]
+    assert (point["count"], point["events"], point["sum"]) == (0, 1, 0.0)
+    assert [point[name] for name in ("min", "max", "avg", "p50", "p99", "error_rate")] == [None] * 6
+
+
+def test_the_answer_tells_what_it_covers() -> None:
+    """Range, steps and missing instances stand beside the points."""
+    stored = [StoredPane(pane.start_ms, 1, 2, pane.pane) for pane in panes_of([requests(*ROWS)])]
+    console = Console(panes=FakePanes(stored={1_000: stored}))
+    answer = console.client().get("/api/v1/query", params={"service": "ranker", "from": "-9300ms", "step": "1"}).json()
+    assert (answer["from_ms"], answer["to_ms"], answer["step_ms"]) == (NOW_MS - 10_000, NOW_MS, 1_000)
+    assert (answer["missing"], answer["measure"], answer["closed_through_ms"]) == (2, "duration_ms", NOW_MS)
+
+
+def test_wrong_parameters_are_named() -> None:
+    """Every mistake answers 422 with a code and the offending value."""
+    client = console_with_requests().client()
+    found: dict[str, tuple[int, str]] = {}
+    for query in (
+        "kind=requests",
+        "measure=latency_ms",
+        "by=path",
+        "where=route",
+        "step=0.5",
+        "step=x",
+        "from=now",
+        "from=soon",
+        "quantiles=2",
+    ):
+        answer = client.get(f"/api/v1/query?service=ranker&{query}")
+        found[query] = (answer.status_code, answer.json()["error"]["code"])
+    assert found == {
+        "kind=requests": (422, "unknown_kind"),
+        "measure=latency_ms": (422, "unknown_measure"),
+        "by=path": (422, "unknown_label"),
+        "where=route": (422, "invalid_filter"),
+        "step=0.5": (422, "bad_step"),
+        "step=x": (422, "invalid_parameter"),
+        "from=now": (422, "empty_range"),
+        "from=soon": (422, "invalid_parameter"),
+        "quantiles=2": (422, "invalid_parameter"),
+    }
+
+
+def test_an_answer_has_a_bounded_number_of_series() -> None:
+    """Too many series are refused with what to do about it, not cut silently."""
+    many = requests(*[(NOW_MS - 2_000, f"/r{number}", 200, 1.0) for number in range(30)])
+    console = Console(settings=ConsoleSettings(max_series=20), panes=FakePanes(stored={1_000: panes_of([many])}))
+    answer = console.client().get("/api/v1/query?service=ranker&from=-5s&step=all&by=route")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "too_many_series")
+
+
+def test_an_unknown_service_is_not_found() -> None:
+    answer = console_with_requests().client().get("/api/v1/query?service=nobody")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "unknown_service")
+
+
+def test_a_missing_parameter_is_named() -> None:
+    answer = console_with_requests().client().get("/api/v1/current")
+    assert answer.status_code == 422
+    assert answer.json()["error"]["details"] == [{"where": "query.service", "message": "Field required"}]
+
+
+def test_current_shows_the_last_closed_window() -> None:
+    """Requests, rate and percentiles of the service and of each endpoint, the busiest first."""
+    answer = console_with_requests().client().get("/api/v1/current?service=ranker&window=10").json()
+    assert (answer["requests"], answer["rps"], answer["errors"], answer["error_rate"]) == (4, 0.4, 1, 0.25)
+    assert answer["status"] == {"200": 3, "500": 1}
+    assert [(row["route"], row["method"], row["requests"]) for row in answer["endpoints"]] == [
+        ("/predict", "GET", 3),
+        ("/health", "GET", 1),
+    ]
+
+
+def test_current_shows_models_and_processes() -> None:
+    """MAE counts only predictions whose truth is known."""
+    model = encode_batch(
+        KINDS["model"],
+        [("ctr", "7")],
+        [0, 0],
+        [NOW_MS - 2_000, NOW_MS - 1_500],
+        [[8.0, 10.0], [0.5, 0.7], None, [4.0, math.nan]],
+    )
+    system = encode_batch(
+        KINDS["system"],
+        [("host:1:ab", "process")],
+        [0],
+        [NOW_MS - 2_000],
+        [[200.0], [50.0], None, None, [8.0], None],
+    )
+    console = Console(panes=FakePanes(stored={1_000: panes_of([model, system])}))
+    answer = console.client().get("/api/v1/current?service=ranker").json()
+    row, process = answer["models"][0], answer["system"][0]
+    assert (row["model"], row["version"], row["mae"], row["labelled"], row["events"]) == ("ctr", "7", 4.0, 1, 2)
+    assert (process["scope"], process["memory_mb"], process["threads"], process["disk_percent"]) == (
+        "process",
+        200.0,
+        8.0,
+        None,
+    )
+    assert (answer["requests"], answer["error_rate"], answer["p95_ms"]) == (0, None, None)
+
+
+def test_services_tell_who_is_missing() -> None:
+    """A producer that has not reported for the newest closed pane shows; one silent for long is given up."""
+    console = console_with_requests()
+    console.pipeline = FakePipeline(throughs={"ranker": [NOW_MS + 500, NOW_MS - 1, NOW_MS - 300_001]})
+    row = console.client().get("/api/v1/services?window=10").json()["services"][0]
+    assert (row["service"], row["rps"], row["producers"]) == ("ranker", 0.4, 3)
+    assert (row["missing_producers"], row["is_missing_producers"]) == (1, True)

@@ -1,0 +1,144 @@
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from barograph_console.query_plan import QueryError, QueryPlan, Segment, auto_step_ms, plan_query
+from barograph_core.store import DEFAULT_KEEP, parse_keep
+
+STEPS = parse_keep(DEFAULT_KEEP)
+# A whole hour.
+NOW_MS = 1_700_002_800_000
+SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
+
+
+def plan(
+    from_ms: int, to_ms: int, step_ms: int | None, *, closed_ms: int = NOW_MS, max_points: int = 20_000
+) -> QueryPlan:
+    return plan_query(
+        STEPS,
+        from_ms=from_ms,
+        to_ms=to_ms,
+        step_ms=step_ms,
+        closed_through_ms=closed_ms,
+        now_ms=NOW_MS,
+        max_points=max_points,
+    )
+
+
+def test_the_coarsest_step_that_divides_the_asked_one_is_the_body() -> None:
+    """Ten-minute points of yesterday come from minutes, not from seconds that have expired."""
+    asked = plan(NOW_MS - DAY, NOW_MS - 12 * HOUR, 10 * MINUTE)
+    assert asked.segments == (Segment(MINUTE, NOW_MS - DAY, NOW_MS - 12 * HOUR),)
+
+
+def test_what_has_no_roll_up_yet_is_read_at_finer_steps() -> None:
+    """Minute points up to now end with ten-second panes, then seconds: no hole at the newest end."""
+    asked = plan(NOW_MS - 10 * MINUTE, NOW_MS, MINUTE, closed_ms=NOW_MS - 2 * SECOND)
+    assert asked.segments == (
+        Segment(MINUTE, NOW_MS - 10 * MINUTE, NOW_MS - 2 * MINUTE),
+        Segment(10 * SECOND, NOW_MS - 2 * MINUTE, NOW_MS - 20 * SECOND),
+        Segment(SECOND, NOW_MS - 20 * SECOND, NOW_MS - 2 * SECOND),
+    )
+
+
+def test_a_step_no_longer_kept_that_far_back_makes_way_for_a_coarser_one() -> None:
+    """Hour points of last week come from hours: minutes are kept for two days."""
+    asked = plan(NOW_MS - 7 * DAY, NOW_MS - 6 * DAY, HOUR)
+    assert [segment.step_ms for segment in asked.segments] == [HOUR]
+    assert asked.covered_from_ms == asked.from_ms
+
+
+def test_one_point_over_whole_minutes_is_read_from_minutes() -> None:
+    """With step=all the coarsest step on which both ends fall answers exactly."""
+    asked = plan(NOW_MS - 90 * MINUTE, NOW_MS - 80 * MINUTE, None)
+    assert asked.segments == (Segment(MINUTE, NOW_MS - 90 * MINUTE, NOW_MS - 80 * MINUTE),)
+
+
+def test_one_point_over_odd_seconds_is_exact_to_the_second() -> None:
+    """With step=all and ends inside a minute, the finest kept step answers."""
+    asked = plan(NOW_MS - 75 * SECOND, NOW_MS - 3 * SECOND, None)
+    assert (asked.from_ms, asked.to_ms) == (NOW_MS - 75 * SECOND, NOW_MS - 3 * SECOND)
+
+
+def test_the_ends_are_widened_to_whole_panes() -> None:
+    """The answer says what it covers, not what was asked."""
+    asked = plan(NOW_MS - 10_500, NOW_MS - 5_500, SECOND)
+    assert (asked.from_ms, asked.to_ms) == (NOW_MS - 11_000, NOW_MS - 5_000)
+
+
+def test_a_range_older_than_what_is_kept_says_so() -> None:
+    """Second points of the last hour: covered only as far as seconds are kept."""
+    asked = plan(NOW_MS - HOUR, NOW_MS, SECOND)
+    assert asked.covered_from_ms == NOW_MS - 15 * MINUTE
+
+
+def test_a_range_from_the_epoch_reads_no_keys_that_cannot_be_there() -> None:
+    """from=0 costs no more than the retention."""
+    asked = plan(0, NOW_MS, None)
+    assert asked.from_ms >= NOW_MS - 92 * DAY
+
+
+def test_a_range_into_the_future_ends_where_closing_has_come_to() -> None:
+    """A far end costs nothing: no pane can lie beyond the cursor."""
+    asked = plan(NOW_MS - 10 * SECOND, NOW_MS + 10_000 * DAY, None, closed_ms=NOW_MS - 2 * SECOND)
+    assert (asked.from_ms, asked.to_ms) == (NOW_MS - 10 * SECOND, NOW_MS - 2 * SECOND)
+
+
+def test_a_range_wholly_expired_reads_nothing() -> None:
+    asked = plan(0, DAY, HOUR)
+    assert all(segment.from_ms == segment.to_ms for segment in asked.segments)
+
+
+@pytest.mark.parametrize(
+    ("from_ms", "to_ms", "step_ms", "code"),
+    [
+        (NOW_MS, NOW_MS, SECOND, "empty_range"),
+        (NOW_MS, NOW_MS - 1, None, "empty_range"),
+        (NOW_MS - HOUR, NOW_MS, 1_500, "bad_step"),
+        (NOW_MS - HOUR, NOW_MS, 500, "bad_step"),
+        (NOW_MS - 10 * MINUTE, NOW_MS, SECOND, "too_many_points"),
+    ],
+)
+def test_what_cannot_be_answered_has_a_code(from_ms: int, to_ms: int, step_ms: int | None, code: str) -> None:
+    with pytest.raises(QueryError) as caught:
+        plan(from_ms, to_ms, step_ms, max_points=599)
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize(("range_ms", "expected"), [(MINUTE, SECOND), (15 * MINUTE, 5 * SECOND), (DAY, 5 * MINUTE)])
+def test_a_step_is_found_that_fits_a_chart(range_ms: int, expected: int) -> None:
+    """About 300 points at most, at a step that is stored over the whole range."""
+    assert auto_step_ms(STEPS, NOW_MS - range_ms, NOW_MS, NOW_MS) == expected
+
+
+@given(
+    back_ms=st.integers(1, 3 * DAY),
+    length_ms=st.integers(1, 3 * DAY),
+    step_ms=st.one_of(
+        st.none(), st.sampled_from([SECOND, 5 * SECOND, 10 * SECOND, 30 * SECOND, MINUTE, HOUR, 6 * HOUR])
+    ),
+    closed_behind_ms=st.integers(0, 3 * HOUR),
+)
+def test_segments_join_without_hole_or_overlap(
+    back_ms: int, length_ms: int, step_ms: int | None, closed_behind_ms: int
+) -> None:
+    """Whatever is asked, each moment is read at most once, and each kept moment exactly once."""
+    from_ms = NOW_MS - back_ms
+    closed_ms = (NOW_MS - closed_behind_ms) // SECOND * SECOND
+    to_ms = from_ms + length_ms
+    try:
+        asked = plan(from_ms, to_ms, step_ms, closed_ms=closed_ms)
+    except QueryError as error:
+        assert error.code == "too_many_points"  # noqa: PT017 - the other outcome is checked below
+        return
+    for left, right in itertools.pairwise(asked.segments):
+        assert left.to_ms == right.from_ms
+        assert left.step_ms > right.step_ms
+    for segment in asked.segments:
+        assert segment.from_ms % segment.step_ms == 0 == segment.to_ms % segment.step_ms
+        assert step_ms is None or step_ms % segment.step_ms == 0
+    if asked.covered_from_ms <= from_ms:
+        assert asked.from_ms <= from_ms
+        assert asked.to_ms >= min(to_ms, closed_ms) or from_ms >= closed_ms
