@@ -1,0 +1,192 @@
+"""The `barograph` command: finds the command's module, and turns its outcome into an exit code.
+
+Importing this module needs nothing but the standard library and core's errors, so that the command of a base
+install can say what is missing.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from typing import Final, Literal, Protocol, cast
+
+from barograph_cli.failure import DONE, FAILED, USAGE, CommandError
+from barograph_core.errors import BarographError, SettingsError
+
+Extra = Literal["server", "demo"]
+
+
+class Command(Protocol):
+    """What a command's module offers: takes its arguments, returns the exit code."""
+
+    def __call__(self, argv: list[str], /) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class CommandEntry:
+    """One command.
+
+    Attributes:
+        module: Imported only when the command runs.
+        function: Its entry point, ``(argv) -> exit code``.
+        extra: What must be installed for it.
+    """
+
+    name: str
+    help: str
+    module: str
+    function: str = "run"
+    extra: Extra = "server"
+
+
+COMMAND_GROUPS: Final[tuple[tuple[str, tuple[CommandEntry, ...]], ...]] = (
+    (
+        "See it work",
+        (
+            CommandEntry("demo", "watch a real ML API through an incident", "barograph_cli.demo.command", extra="demo"),
+            CommandEntry("up", "run everything here, with a server of its own or --url", "barograph_cli.up"),
+        ),
+    ),
+    (
+        "Stages, one process each; run as many as you like",
+        (
+            CommandEntry("aggregator", "events -> windows", "barograph_aggregator.__main__", "main"),
+            CommandEntry("alerter", "windows -> alerts", "barograph_alerter.__main__", "main"),
+            CommandEntry("notifier", "alerts -> people", "barograph_notifier.__main__", "main"),
+            CommandEntry("console", "REST, WebSocket and the web page", "barograph_console.__main__", "main"),
+        ),
+    ),
+    (
+        "Look and check",
+        (
+            CommandEntry("status", "streams, lag, workers, producers, dead letters", "barograph_cli.status"),
+            CommandEntry("tail", "the newest entries of a stream, decoded", "barograph_cli.tail"),
+            CommandEntry("check", "every mistake in the configuration, with line and key", "barograph_cli.check"),
+            CommandEntry("install", "load the function library into the server", "barograph_cli.install"),
+        ),
+    ),
+)
+COMMANDS: Final = {entry.name: entry for _, entries in COMMAND_GROUPS for entry in entries}
+_NEEDS: Final[dict[Extra, tuple[str, ...]]] = {
+    "server": ("numpy", "fastapi", "uvicorn", "rich"),
+    "demo": ("numpy", "fastapi", "uvicorn", "rich", "river"),
+}
+_VALUE_FLAGS: Final = ("--url", "--config")
+
+
+def usage() -> str:
+    """Return the text of ``barograph --help``."""
+    lines = [
+        "usage: barograph [--url URL] [--config FILE] [--json] COMMAND [OPTIONS]",
+        "",
+        "Event-sourced monitoring and alerting for ML APIs over Redis Streams.",
+    ]
+    for title, entries in COMMAND_GROUPS:
+        lines += ["", f"{title}:", *(f"  {entry.name:<12}{entry.help}" for entry in entries)]
+    return "\n".join(
+        [
+            *lines,
+            "",
+            "Everywhere:",
+            "  --url URL     server with the streams (BAROGRAPH_URL; default redis://127.0.0.1:6379/0)",
+            "  --config FILE configuration (BAROGRAPH_CONFIG; default ./barograph.toml if there is one)",
+            "  --json        figures as JSON, where figures are printed",
+            "  --help        more about a command: barograph COMMAND --help",
+            "  --version     print the version",
+            "",
+            "Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.",
+        ]
+    )
+
+
+def split_argv(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Split the command line before the command's name.
+
+    Returns:
+        The options that stand before it, and the rest: ``--url X status -v`` gives ``[--url, X]``, ``[status, -v]``.
+    """
+    at = 0
+    while at < len(argv) and argv[at].startswith("-"):
+        at += 2 if argv[at] in _VALUE_FLAGS else 1
+    return list(argv[:at]), list(argv[at:])
+
+
+def missing_packages(extra: Extra) -> list[str]:
+    """Return the packages of an extra that are not installed."""
+    return [name for name in _NEEDS[extra] if find_spec(name) is None]
+
+
+def installed_version() -> str:
+    try:
+        return version("barograph")
+    except PackageNotFoundError:
+        return "unknown (not installed)"
+
+
+def main(argv: list[str]) -> int:
+    """Run one command and return its exit code: 0 done, 1 failed, 2 wrong usage or configuration."""
+    options, rest = split_argv(argv)
+    if "--version" in options or "-V" in options:
+        print(f"barograph {installed_version()}")
+        return DONE
+    if "--help" in options or "-h" in options or rest[:1] == ["help"]:
+        print(usage())
+        return DONE
+    if not rest:
+        hint = "\n\nThis is a base install: pip install 'barograph[server]'" if missing_packages("server") else ""
+        return _complain(usage() + hint)
+    entry = COMMANDS.get(rest[0])
+    if entry is None:
+        return _complain(f"barograph: there is no command {rest[0]!r}{_did_you_mean(rest[0])}")
+    missing = missing_packages(entry.extra)
+    if missing:
+        return _complain(
+            f"barograph: `barograph {entry.name}` needs {', '.join(missing)}, "
+            f"which a base install leaves out: pip install 'barograph[{entry.extra}]'"
+        )
+    return _run(entry, [*options, *rest[1:]])
+
+
+def _run(entry: CommandEntry, argv: list[str]) -> int:
+    try:
+        return cast(Command, getattr(import_module(entry.module), entry.function))(argv)
+    except SettingsError as error:
+        return _complain("\n".join(str(problem) for problem in error.problems))
+    except CommandError as error:
+        _complain(f"barograph {entry.name}: {error}")
+        return error.exit_code
+    except BarographError as error:
+        _complain(f"barograph {entry.name}: {error}")
+        return FAILED
+    except SystemExit as error:  # argparse
+        return error.code if isinstance(error.code, int) else FAILED if error.code else DONE
+    except KeyboardInterrupt:
+        return DONE
+    except BrokenPipeError:
+        # `barograph tail … | head`: the reader has gone. Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+
+
+def _did_you_mean(word: str) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(word, COMMANDS, n=1)
+    return f"; did you mean {close[0]!r}?" if close else "; see barograph --help"
+
+
+def _complain(text: str) -> int:
+    print(text, file=sys.stderr)
+    return USAGE
+
+
+def run() -> None:
+    """Run the command line of this process: the console script."""
+    sys.exit(main(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,61 @@
+"""What the commands have in common: the server's address, the configuration file, and the way to the shards."""
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from barograph_cli.failure import USAGE, CommandError
+from barograph_core.keys import ShardKeys, meta_key, shard_tag
+from barograph_core.settings import ConfigFile, ServerSettings, add_arguments, build_settings, load_config
+from barograph_core.stream import Connection, as_int
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """Where the streams are, and what the configuration file says."""
+
+    server: ServerSettings
+    config: ConfigFile
+
+    def connect(self, client_name: str) -> Connection:
+        """Make a connection; nothing is sent before its first command.
+
+        Raises:
+            CommandError: The URL cannot be read.
+        """
+        return open_connection(self.server.url, client_name)
+
+
+def open_connection(url: str, client_name: str) -> Connection:
+    """Make a connection to ``url``.
+
+    Raises:
+        CommandError: The URL cannot be read.
+    """
+    try:
+        return Connection.open(url, client_name=client_name)
+    except ValueError as error:
+        raise CommandError(f"--url: {error}", USAGE) from error
+
+
+def add_server_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add ``--config``, ``--url``, ``--prefix`` and ``--shards``."""
+    parser.add_argument("--config", help="configuration file; BAROGRAPH_CONFIG; default ./barograph.toml")
+    add_arguments(parser, ServerSettings, "server")
+
+
+def read_server_options(arguments: argparse.Namespace, environ: Mapping[str, str]) -> ServerOptions:
+    """Return what flags, environment and file say about the server.
+
+    Raises:
+        SettingsError: With every mistake in them.
+    """
+    config = load_config(arguments.config, environ)
+    return ServerOptions(build_settings(ServerSettings, "server", vars(arguments), environ, config), config)
+
+
+def read_shards(connection: Connection, server: ServerSettings) -> list[ShardKeys]:
+    """Return the keys of every shard. What the server was installed with goes over what the settings say."""
+    installed = connection.command("HGET", meta_key(server.prefix), "shards")
+    shards = server.shards if installed is None else as_int(installed)
+    return [ShardKeys(server.prefix, shard_tag(index, shards)) for index in range(shards)]

@@ -1,0 +1,88 @@
+"""The server that ``up`` and ``demo`` work on: one that is named, or the embedded one."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from barograph_cli.embedded import EmbeddedServer
+from barograph_cli.failure import CommandError
+from barograph_cli.install import install
+from barograph_cli.options import open_connection
+from barograph_core.clock import Clock
+from barograph_core.errors import StreamUnavailableError
+from barograph_core.settings import ServerSettings, hide_password
+
+_SERVER_PATIENCE_MS: Final = 15_000
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """The server that holds the streams, and the embedded one behind it when it is ours."""
+
+    settings: ServerSettings
+    embedded: EmbeddedServer | None
+
+    def environ(self, config: Path | None) -> dict[str, str]:
+        """Return what the stages need to find it."""
+        variables = {
+            "BAROGRAPH_URL": self.settings.url,
+            "BAROGRAPH_PREFIX": self.settings.prefix,
+            "BAROGRAPH_SHARDS": str(self.settings.shards),
+        }
+        return variables if config is None else {**variables, "BAROGRAPH_CONFIG": str(config.resolve())}
+
+    def revive(self, say: Callable[[str], None]) -> None:
+        """Start the embedded server again if it died.
+
+        Raises:
+            CommandError: It does not start.
+        """
+        if self.embedded is not None and not self.embedded.is_alive():
+            say("the embedded server ended; starting it again")
+            self.embedded.restart()
+
+    def stop(self) -> None:
+        if self.embedded is not None:
+            self.embedded.stop()
+
+
+def open_server(settings: ServerSettings, state_dir: Path, *, is_named: bool, clock: Clock) -> Server:
+    """Start the embedded server, or take the one that is named, and install the library.
+
+    Raises:
+        CommandError: It does not start or does not answer.
+        BarographError: It refuses.
+    """
+    if is_named:
+        server = Server(settings, None)
+    else:
+        embedded = EmbeddedServer.start(state_dir)
+        server = Server(replace(settings, url=embedded.url), embedded)
+    try:
+        _install_when_loaded(server, clock)
+    except BaseException:
+        server.stop()
+        raise
+    return server
+
+
+def _install_when_loaded(server: Server, clock: Clock) -> None:
+    """Install the library; a server that still loads its data gets some time."""
+    deadline_ms = clock.monotonic_ms() + _SERVER_PATIENCE_MS
+    connection = open_connection(server.settings.url, "barograph-install")
+    pause = threading.Event()
+    try:
+        while True:
+            try:
+                install(connection, server.settings)
+                return
+            except StreamUnavailableError as error:
+                is_waiting = error.reason in ("loading", "timeout") and clock.monotonic_ms() < deadline_ms
+                if not is_waiting:
+                    url = hide_password(server.settings.url)
+                    raise CommandError(f"the server {url} does not answer: {error}") from error
+            pause.wait(0.2)
+    finally:
+        connection.close()

@@ -1,0 +1,138 @@
+"""``barograph tail``: the newest entries of a stream, decoded, and what comes after them."""
+
+import argparse
+import json
+import os
+import threading
+from typing import Final, get_args
+
+from rich.console import Console
+
+from barograph_cli.entry_text import StreamName, entry_document, entry_lines
+from barograph_cli.failure import DONE
+from barograph_cli.options import add_server_arguments, read_server_options, read_shards
+from barograph_core.keys import ShardKeys
+from barograph_core.stream import Connection, Entry, Reply, as_entries, as_list, as_text
+from barograph_core.worker import stop_on_signals
+
+DEFAULT_COUNT: Final = 10
+MAX_COUNT: Final = 100_000
+# Below the connection's socket timeout, and short enough for Ctrl-C to feel at once.
+_BLOCK_MS: Final = 500
+_PAGE: Final = 100
+# For a stream that has no entry yet: everything is newer.
+_BEGINNING: Final = "0-0"
+
+
+def stream_key(keys: ShardKeys, stream: StreamName) -> str:
+    """Return the key of a stream by its name."""
+    named: dict[StreamName, str] = {
+        "events": keys.events,
+        "metrics": keys.metrics,
+        "alerts": keys.alerts,
+        "deliveries": keys.deliveries,
+        "dead": keys.dead,
+    }
+    return named[stream]
+
+
+def read_newest(connection: Connection, key: str, count: int) -> list[Entry]:
+    """Return the last ``count`` entries, oldest first."""
+    if count == 0:
+        return []
+    return as_entries(connection.command("XREVRANGE", key, "+", "-", "COUNT", count))[::-1]
+
+
+def newest_id(connection: Connection, key: str) -> str:
+    """Return the id of the newest entry, ``0-0`` when there is none."""
+    newest = read_newest(connection, key, 1)
+    return str(newest[-1].id) if newest else _BEGINNING
+
+
+class Follower:
+    """Reads several streams onwards from where each was left."""
+
+    def __init__(self, connection: Connection, after: dict[str, str]) -> None:
+        self._connection = connection
+        self._after = after
+
+    def read(self) -> list[Entry]:
+        """Return what is new, waiting up to half a second."""
+        names = list(self._after)
+        reply: Reply = self._connection.command(
+            "XREAD", "COUNT", _PAGE, "BLOCK", _BLOCK_MS, "STREAMS", *names, *(self._after[name] for name in names)
+        )
+        entries: list[Entry] = []
+        for item in [] if reply is None else as_list(reply):
+            name, listed = as_list(item)
+            found = as_entries(listed)
+            if found:
+                self._after[as_text(name)] = str(found[-1].id)
+                entries.extend(found)
+        return entries
+
+
+class Printer:
+    """Prints entries of one stream, in colour where a person watches, or one JSON object a line."""
+
+    def __init__(self, stream: StreamName, *, is_json: bool) -> None:
+        self._stream: StreamName = stream
+        self._is_json = is_json
+        self._console = Console(highlight=False, soft_wrap=True)
+
+    def print(self, entry: Entry) -> None:
+        if self._is_json:
+            print(json.dumps(entry_document(self._stream, entry), ensure_ascii=False), flush=True)
+            return
+        for line in entry_lines(self._stream, entry):
+            if self._console.is_terminal:
+                self._console.print(line)
+            else:
+                print(line.plain, flush=True)
+
+
+def _tail(connection: Connection, keys: list[ShardKeys], arguments: argparse.Namespace) -> None:
+    stream: StreamName = arguments.stream
+    printer = Printer(stream, is_json=arguments.json)
+    newest: list[Entry] = []
+    after: dict[str, str] = {}
+    for shard in keys:
+        key = stream_key(shard, stream)
+        found = read_newest(connection, key, arguments.count)
+        after[key] = str(found[-1].id) if found else newest_id(connection, key)
+        newest.extend(found)
+    for entry in sorted(newest, key=lambda entry: entry.id)[len(newest) - min(len(newest), arguments.count) :]:
+        printer.print(entry)
+    if arguments.follow:
+        _follow(Follower(connection, after), printer, stop_on_signals())
+
+
+def _follow(follower: Follower, printer: Printer, stop: threading.Event) -> None:
+    while not stop.is_set():
+        for entry in follower.read():
+            printer.print(entry)
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if not 0 <= count <= MAX_COUNT:
+        raise argparse.ArgumentTypeError(f"must be 0 to {MAX_COUNT}")
+    return count
+
+
+def run(argv: list[str]) -> int:
+    """Run ``barograph tail``."""
+    parser = argparse.ArgumentParser(prog="barograph tail", description="Show the newest entries of a stream, decoded.")
+    parser.add_argument("stream", choices=get_args(StreamName))
+    parser.add_argument("-n", "--count", type=_count, default=DEFAULT_COUNT, help="how many (default 10)")
+    parser.add_argument("-f", "--follow", action="store_true", help="wait for more until Ctrl-C")
+    add_server_arguments(parser)
+    parser.add_argument("--json", action="store_true", help="one JSON object an entry")
+    arguments = parser.parse_args(argv)
+    options = read_server_options(arguments, os.environ)
+    connection = options.connect("barograph-tail")
+    try:
+        _tail(connection, read_shards(connection, options.server), arguments)
+    finally:
+        connection.close()
+    return DONE

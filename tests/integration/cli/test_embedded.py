@@ -1,0 +1,75 @@
+"""The embedded server's life."""
+
+import json
+from pathlib import Path
+
+import psutil
+import pytest
+
+from barograph_cli.embedded import EmbeddedServer
+from barograph_cli.failure import CommandError
+from barograph_cli.server_record import read_record
+from barograph_core.stream import Connection
+
+
+def _send(server: EmbeddedServer, *command: str) -> object:
+    connection = Connection.open(server.url)
+    try:
+        return connection.command(*command)
+    finally:
+        connection.close()
+
+
+def test_what_was_written_is_there_after_a_stop(tmp_path: Path) -> None:
+    """The append-only file is on, and flushed by an orderly end."""
+    server = EmbeddedServer.start(tmp_path)
+    _send(server, "SET", "key", "value")
+    server.stop()
+    again = EmbeddedServer.start(tmp_path)
+    try:
+        assert _send(again, "GET", "key") == b"value"
+    finally:
+        again.stop()
+
+
+def test_the_port_is_remembered(tmp_path: Path) -> None:
+    """Producers find the server where it was."""
+    server = EmbeddedServer.start(tmp_path)
+    port = server.port
+    server.stop()
+    again = EmbeddedServer.start(tmp_path)
+    try:
+        assert again.port == port
+    finally:
+        again.stop()
+
+
+def test_a_server_that_lost_its_parents_is_taken_over(tmp_path: Path) -> None:
+    """After SIGKILL of all who looked after it, the server itself still runs: it goes on instead of a second one."""
+    server = EmbeddedServer.start(tmp_path)
+    try:
+        pid, record = server.pid, read_record(tmp_path)
+        assert record is not None
+        psutil.Process(record.host_pid).kill()
+        psutil.wait_procs([psutil.Process(record.host_pid)], timeout=5)
+        server.restart()
+        assert (server.is_adopted, server.pid) == (True, pid)
+    finally:
+        server.stop()
+    assert not psutil.pid_exists(pid)
+
+
+def test_after_a_stop_the_record_names_no_process(tmp_path: Path) -> None:
+    server = EmbeddedServer.start(tmp_path)
+    server.stop()
+    assert json.loads((tmp_path / "server.json").read_text())["pid"] == 0
+
+
+def test_a_second_start_on_the_same_directory_is_refused(tmp_path: Path) -> None:
+    server = EmbeddedServer.start(tmp_path)
+    try:
+        with pytest.raises(CommandError, match="in use"):
+            EmbeddedServer.start(tmp_path)
+        assert _send(server, "PING") == b"PONG"
+    finally:
+        server.stop()

@@ -1,0 +1,51 @@
+"""The configuration check."""
+
+from pathlib import Path
+
+import pytest
+
+from barograph_cli.__main__ import main
+
+THREE_MISTAKES = """\
+[aggregator]
+grace_ms = "soon"
+
+[[rule]]
+name = "errors"
+on = "request"
+when = "eror_rate > 0.05"
+
+[[channel]]
+name = "hook"
+type = "webhok"
+"""
+
+
+def test_three_mistakes_are_named_at_once_with_line_and_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "barograph.toml"
+    file.write_text(THREE_MISTAKES)
+    assert main(["check", "--config", str(file)]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith(f"{file}:2: aggregator.grace_ms:")
+    assert lines[1].startswith(f"{file}:7: rule[1].when:")
+    assert lines[2].startswith(f"{file}:11: channel[1].type:")
+    assert lines[3:] == ["3 mistakes"]
+
+
+def test_a_configuration_without_mistakes_is_fine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "barograph.toml"
+    file.write_text('[[rule]]\nname = "errors"\non = "request"\nwhen = "error_rate > 0.05"\n')
+    assert main(["check", "--config", str(file)]) == 0
+    assert capsys.readouterr().out == f"{file}: no mistakes\n"
+
+
+def test_a_file_that_is_not_toml_is_named_with_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "barograph.toml"
+    file.write_text("[server]\nurl = redis\n")
+    assert main(["check", str(file)]) == 2
+    assert f"{file}:2" in capsys.readouterr().err
+
+
+def test_a_file_that_is_not_there_is_a_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", str(tmp_path / "nothing.toml")]) == 2
+    assert "cannot be read" in capsys.readouterr().err
