@@ -1,0 +1,207 @@
+"""What one recorded event costs the thread that records it, beside a plain append and prometheus_client.
+
+Every case runs in the same process, in turns, many times; the figures are medians, net of the loop, and the
+promise is about the ratios: nanoseconds depend on the machine. Nothing is shipped while a case is timed.
+
+    python benchmarks/caller_cost.py [--events 20000] [--rounds 51] [--json]
+"""
+
+# Only the buffers tell the caller's side from the shipper's.
+# pyright: reportPrivateUsage=false
+
+import argparse
+import gc
+import json
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from barograph_core.errors import StreamUnavailableError
+from barograph_producer import Producer
+
+REQUEST_LIMIT = 2.6
+BOUND_LIMIT = 1.7
+PROMETHEUS_LIMIT = 14.0
+Loop = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A loop that records so many events, and what to do after it."""
+
+    name: str
+    loop: Loop
+    clean_up: Callable[[], object] = lambda: None
+
+
+def nowhere() -> object:
+    raise StreamUnavailableError("unreachable", "the benchmark ships nothing")
+
+
+def empty_loop(events: int) -> None:
+    for _ in range(events):
+        pass
+
+
+def append_cases() -> Iterator[Case]:
+    rows: list[object] = []
+    append = rows.append
+
+    def record(route: str, method: str, status: int, duration_ms: float) -> None:
+        append((route, method, status, duration_ms))
+
+    def positional(events: int) -> None:
+        for _ in range(events):
+            record("/predict", "POST", 200, 12.5)
+
+    def named(events: int) -> None:
+        for _ in range(events):
+            record(route="/predict", method="POST", status=200, duration_ms=12.5)
+
+    yield Case("append a tuple", positional, rows.clear)
+    yield Case("append a tuple, named arguments", named, rows.clear)
+
+
+def producer_cases(producer: Producer, clean_up: Callable[[], object]) -> Iterator[Case]:
+    request, observe, model = producer.request, producer.observe, producer.model
+    bound = producer.bind_request("/predict", "POST", 200)
+
+    def request_positional(events: int) -> None:
+        for _ in range(events):
+            request("/predict", "POST", 200, 12.5)
+
+    def request_named(events: int) -> None:
+        for _ in range(events):
+            request(route="/predict", method="POST", status=200, duration_ms=12.5)
+
+    def request_bound(events: int) -> None:
+        for _ in range(events):
+            bound(12.5)
+
+    def model_named(events: int) -> None:
+        for _ in range(events):
+            model(model="ctr", version="7", latency_ms=8.1, confidence=0.72, prediction=0.31)
+
+    def observe_named(events: int) -> None:
+        for _ in range(events):
+            observe("queue_length", 7.0, queue="fast")
+
+    yield Case("request", request_positional, clean_up)
+    yield Case("request, named arguments", request_named, clean_up)
+    yield Case("request, pre-bound", request_bound, clean_up)
+    yield Case("model", model_named, clean_up)
+    yield Case("observe", observe_named, clean_up)
+
+
+def prometheus_cases() -> Iterator[Case]:
+    """The same information with prometheus_client: a histogram of the duration and a count by status."""
+    from prometheus_client import CollectorRegistry, Counter, Histogram
+
+    registry = CollectorRegistry()
+    duration = Histogram("duration_seconds", "d", ["route", "method"], registry=registry)
+    requests = Counter("requests", "r", ["route", "method", "status"], registry=registry)
+    bound_duration, bound_requests = duration.labels("/predict", "POST"), requests.labels("/predict", "POST", "200")
+
+    def labelled(events: int) -> None:
+        for _ in range(events):
+            duration.labels("/predict", "POST").observe(0.0125)
+            requests.labels("/predict", "POST", "200").inc()
+
+    def labelled_histogram(events: int) -> None:
+        for _ in range(events):
+            duration.labels("/predict", "POST").observe(0.0125)
+
+    def bound(events: int) -> None:
+        for _ in range(events):
+            bound_duration.observe(0.0125)
+            bound_requests.inc()
+
+    def bound_histogram(events: int) -> None:
+        for _ in range(events):
+            bound_duration.observe(0.0125)
+
+    yield Case("prometheus_client labels(), histogram + counter", labelled)
+    yield Case("prometheus_client labels(), histogram only", labelled_histogram)
+    yield Case("prometheus_client bound, histogram + counter", bound)
+    yield Case("prometheus_client bound, histogram only", bound_histogram)
+
+
+@contextmanager
+def quiet_producer(events: int) -> Generator[tuple[Producer, Callable[[], object]]]:
+    """Make a producer whose thread has ended and whose buffers are open: what is left is the caller's side."""
+    producer = Producer("benchmark", max_events=events + 1, sample_process=False, connect=nowhere)  # type: ignore[arg-type]
+    producer.pause(0)
+    buffers = producer._buffers.values()
+    for buffer in buffers:
+        buffer.open(events + 1)
+
+    def clean_up() -> None:
+        for buffer in buffers:
+            buffer.records.clear()
+
+    yield producer, clean_up
+    for buffer in buffers:
+        buffer.shut()
+    producer.close(0)
+
+
+def measure(cases: list[Case], events: int, rounds: int) -> dict[str, float]:
+    """Return each case's median ns per event, net of the empty loop of its round."""
+    spans: dict[str, list[float]] = {case.name: [] for case in cases}
+    for _ in range(rounds):
+        base_ns = time_loop(Case("empty", empty_loop), events)
+        for case in cases:
+            spans[case.name].append((time_loop(case, events) - base_ns) / events)
+    return {name: statistics.median(values) for name, values in spans.items()}
+
+
+def time_loop(case: Case, events: int) -> int:
+    gc.collect(0)
+    start_ns = time.perf_counter_ns()
+    case.loop(events)
+    span_ns = time.perf_counter_ns() - start_ns
+    case.clean_up()
+    return span_ns
+
+
+def report(medians: dict[str, float]) -> bool:
+    plain, named = medians["append a tuple"], medians["append a tuple, named arguments"]
+    full = medians["prometheus_client labels(), histogram + counter"]
+    print(f"{platform.python_implementation()} {platform.python_version()}, medians, net of the loop\n")
+    print(f"{'case':<52}{'ns':>8}{'x append':>10}{'x request':>11}")
+    for name, ns in medians.items():
+        print(f"{name:<52}{ns:>8.0f}{ns / plain:>10.2f}{ns / medians['request']:>11.2f}")
+    checks = {
+        f"request ≤ {REQUEST_LIMIT} x append": medians["request"] / plain <= REQUEST_LIMIT,
+        f"request ≤ {REQUEST_LIMIT} x append, both named": medians["request, named arguments"] / named <= REQUEST_LIMIT,
+        f"pre-bound ≤ {BOUND_LIMIT} x append": medians["request, pre-bound"] / plain <= BOUND_LIMIT,
+        f"request ≤ 1/{PROMETHEUS_LIMIT:.0f} of prometheus_client labels()": full / medians["request"]
+        >= PROMETHEUS_LIMIT,
+    }
+    print()
+    for promise, holds in checks.items():
+        print(f"{'kept  ' if holds else 'BROKEN'}  {promise}")
+    return all(checks.values())
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, default=20_000, help="per loop")
+    parser.add_argument("--rounds", type=int, default=51)
+    parser.add_argument("--json", action="store_true", help="print the medians as JSON and judge nothing")
+    args = parser.parse_args()
+    with quiet_producer(args.events) as (producer, clean_up):
+        cases = [*append_cases(), *producer_cases(producer, clean_up), *prometheus_cases()]
+        medians = measure(cases, args.events, args.rounds)
+    if args.json:
+        print(json.dumps({name: round(ns, 1) for name, ns in medians.items()}))
+        return 0
+    return 0 if report(medians) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

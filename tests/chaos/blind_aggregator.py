@@ -1,0 +1,41 @@
+"""The control: an aggregator that commits with a plain MULTI/EXEC, as most would write it. It must miscount."""
+
+import sys
+
+import redis
+
+from barograph_aggregator.__main__ import make_consumer
+from barograph_aggregator.commit import Commit
+from barograph_aggregator.settings import AggregatorSettings
+from barograph_aggregator.worker import GROUP
+from barograph_core.keys import ShardKeys
+from barograph_core.stream import EntryId
+from barograph_core.worker import begin, serve, stop_on_signals
+
+
+class BlindCommitter:
+    """Pushes parts and acknowledges in one transaction, without asking whether the entries are still its own."""
+
+    def __init__(self, url: str, keys: ShardKeys) -> None:
+        self._server = redis.Redis.from_url(url)
+        self._keys = keys
+
+    def commit(self, commit: Commit) -> list[EntryId]:
+        with self._server.pipeline(transaction=True) as pipe:
+            for part in commit.parts:
+                pipe.rpush(self._keys.parts(part.service, part.start_ms), part.blob)
+                pipe.zadd(self._keys.open, {f"{part.service}:1000:{part.start_ms}": part.start_ms + 1_000})
+            pipe.xack(self._keys.events, GROUP, *(str(entry_id) for entry_id in commit.entry_ids))
+            pipe.execute()
+        return []
+
+
+def main() -> int:
+    start = begin("aggregator", sys.argv[1:], AggregatorSettings)
+    (keys,) = start.shards
+    consumer = make_consumer(start, keys, committer=BlindCommitter(start.server.url, keys))
+    return serve("blind aggregator", [consumer.run], stop_on_signals())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

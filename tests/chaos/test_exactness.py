@@ -1,0 +1,230 @@
+"""Kills and frozen workers under load: panes equal to the event, every alert transition delivered once."""
+
+import json
+import random
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+
+from barograph_core.keys import ShardKeys
+from barograph_core.stream import Connection, as_hash, as_int, as_list, as_text
+from tests.support import free_port, valkey_server, wait_until
+
+Process: TypeAlias = "subprocess.Popen[bytes]"
+ROOT = Path(__file__).parents[2]
+SERVICE = "ranker"
+PRODUCERS, EVENTS_EACH, LOAD_S = 4, 50_000, 30.0
+KILL_EVERY_S, FREEZE_S = 2.0, 4.0
+CATCH_S = 1.5
+
+CONFIG = """
+[alerter]
+default_rules = false
+
+[[rule]]
+name = "errors"
+on = "request"
+by = []
+window = "2s"
+when = "errors > 20"
+resolve_when = "errors < 5"
+cooldown = "1s"
+severity = "error"
+
+[[channel]]
+name = "hook"
+type = "webhook"
+url = "http://127.0.0.1:{port}/"
+allow_private = true
+
+[[route]]
+channels = ["hook"]
+"""
+
+
+@dataclass
+class Fleet:
+    """The processes of one run and what was done to them."""
+
+    url: str
+    keys: ShardKeys
+    folder: Path
+    connection: Connection
+    aggregator_module: str
+    workers: dict[str, list[Process]] = field(default_factory=dict[str, list[Process]])
+    others: list[Process] = field(default_factory=list[Process])
+    kills: int = 0
+    kills_holding_entries: int = 0
+    zombies: int = 0
+
+    def start(self, *command: str) -> Process:
+        path = self.folder / f"{command[0].rsplit('.', 1)[-1]}-{secrets.token_hex(2)}.log"
+        with path.open("wb") as log:
+            return subprocess.Popen([sys.executable, "-m", *command], cwd=ROOT, stdout=log, stderr=log)
+
+    def start_worker(self, stage: str) -> None:
+        module = self.aggregator_module if stage == "aggregator" else f"barograph_{stage}"
+        config = str(self.folder / "barograph.toml")
+        options = ("--url", self.url, "--prefix", self.keys.prefix, "--config", config)
+        self.workers.setdefault(stage, []).append(self.start(module, *options))
+
+    def stop(self) -> None:
+        processes = [*(process for group in self.workers.values() for process in group), *self.others]
+        for process in processes:
+            process.send_signal(signal.SIGCONT)
+            process.terminate()
+        for process in processes:
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(5)
+
+    def holds_entries(self, process: Process) -> bool:
+        """Say whether this process has read entries that it has not committed."""
+        summary = as_list(self.connection.command("XPENDING", self.keys.events, "aggregator"))
+        consumers = [] if summary[3] is None else as_list(summary[3])
+        return any(f":{process.pid}:" in as_text(as_list(row)[0]) for row in consumers)
+
+    def freeze_holding_entries(self, process: Process) -> bool:
+        """Freeze ``process`` at a moment when it holds entries; it stays frozen in any case."""
+        deadline = time.monotonic() + CATCH_S
+        while True:
+            process.send_signal(signal.SIGSTOP)
+            if self.holds_entries(process):
+                return True
+            if time.monotonic() > deadline:
+                return False
+            process.send_signal(signal.SIGCONT)
+
+    def kill_one(self, rng: random.Random) -> None:
+        victim = self.workers["aggregator"].pop(rng.randrange(2))
+        self.kills_holding_entries += self.freeze_holding_entries(victim)
+        victim.kill()
+        victim.wait(5)
+        self.kills += 1
+        self.start_worker("aggregator")
+
+    def metric(self, name: str) -> int:
+        """Return the sum of a self-metric over all aggregators that are alive."""
+        found = as_list(self.connection.command("ZRANGE", self.keys.workers, 0, -1))
+        workers = [as_text(member).split(":", 1) for member in found]
+        hashes = [as_hash(self.connection.command("HGETALL", self.keys.worker(*worker))) for worker in workers]
+        return sum(int(facts.get(name, b"0")) for facts in hashes if facts.get("stage") == b"aggregator")
+
+    def is_drained(self) -> bool:
+        """Say whether every entry is committed and every pane with an event is closed."""
+        pending = as_int(as_list(self.connection.command("XPENDING", self.keys.events, "aggregator"))[0])
+        (group,) = as_list(self.connection.command("XINFO", "GROUPS", self.keys.events))
+        facts = as_list(group)
+        delivered = as_text(facts[facts.index(b"last-delivered-id") + 1])
+        unread = as_list(self.connection.command("XRANGE", self.keys.events, f"({delivered}", "+", "COUNT", 1))
+        members = [as_text(member) for member in as_list(self.connection.command("ZRANGE", self.keys.open, 0, -1))]
+        is_closing = any(member.split(":")[1] in {"1000", "10000"} for member in members)
+        return not pending and not unread and not is_closing
+
+    def is_delivered(self) -> bool:
+        """Say whether every alerts entry went through the outbox and every cursor has come to rest."""
+        groups = as_list(self.connection.command("XINFO", "GROUPS", self.keys.alerts))
+        is_read = all(as_list(group)[5] == 0 for group in groups)
+        states = as_hash(self.connection.command("HGETALL", self.keys.state(SERVICE)))
+        is_quiet = not any(name.startswith("alert:") for name in states)
+        return is_read and is_quiet and self.connection.command("ZCARD", self.keys.outbox("hook")) == 0
+
+
+@pytest.fixture
+def fleet(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Fleet]:
+    """Run 3 aggregators, 2 alerters, 2 notifiers and a receiver on a server of their own."""
+    with valkey_server() as url:
+        port = free_port()
+        (tmp_path / "barograph.toml").write_text(CONFIG.format(port=port))
+        it = Fleet(url, ShardKeys(prefix="chaos"), tmp_path, Connection.open(url), request.param)
+        it.others.append(it.start("tests.chaos.receiver_process", str(port), str(tmp_path / "received.jsonl")))
+        try:
+            for stage, count in (("aggregator", 3), ("alerter", 2), ("notifier", 2)):
+                for _ in range(count):
+                    it.start_worker(stage)
+            wait_until(lambda: it.connection.command("ZCARD", it.keys.workers) == 7, what="seven workers")
+            yield it
+        finally:
+            it.stop()
+
+
+def run_load(fleet: Fleet) -> list[Path]:
+    """Record events from four producer processes while aggregators are killed, and one is frozen and thawed."""
+    ledgers = [fleet.folder / f"ledger-{number}" for number in range(PRODUCERS)]
+    command = ("tests.chaos.load_process", fleet.url, fleet.keys.prefix, SERVICE)
+    producers = [
+        fleet.start(*command, str(ledger), str(EVENTS_EACH), str(LOAD_S), str(seed))
+        for seed, ledger in enumerate(ledgers)
+    ]
+    fleet.others += producers
+    rng = random.Random(7)
+    began, frozen_at, zombie = time.monotonic(), 0.0, None
+    pace = threading.Event()
+    while any(process.poll() is None for process in producers):
+        pace.wait(began + fleet.kills * KILL_EVERY_S - time.monotonic())
+        if zombie is None:
+            zombie = fleet.workers["aggregator"].pop()
+            fleet.others.append(zombie)
+            fleet.zombies += fleet.freeze_holding_entries(zombie)
+            frozen_at = time.monotonic()
+            fleet.start_worker("aggregator")
+        elif frozen_at and time.monotonic() > frozen_at + FREEZE_S:
+            zombie.send_signal(signal.SIGCONT)
+            frozen_at = 0.0
+        fleet.kill_one(rng)
+    assert zombie is not None
+    zombie.send_signal(signal.SIGCONT)
+    assert [process.wait() for process in producers] == [0] * PRODUCERS
+    return ledgers
+
+
+def verify(fleet: Fleet, ledgers: list[Path]) -> dict[str, object]:
+    wait_until(fleet.is_drained, timeout_s=60, what="the end of the backlog")
+    wait_until(fleet.is_delivered, timeout_s=60, what="the last delivery")
+    command = [sys.executable, "-m", "tests.chaos.verifier", fleet.url, fleet.keys.prefix, SERVICE]
+    received = str(fleet.folder / "received.jsonl")
+    done = subprocess.run(
+        [*command, received, *map(str, ledgers)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.stdout, done.stderr
+    report: dict[str, object] = json.loads(done.stdout)
+    print(
+        f"\nkills {fleet.kills} ({fleet.kills_holding_entries} of them holding entries), "
+        f"zombies {fleet.zombies}, claims {fleet.metric('entries_claimed')}, "
+        f"fence rejections {fleet.metric('fence_rejections')}\n{json.dumps(report, indent=1)}"
+    )
+    return report
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("fleet", ["barograph_aggregator"], indirect=True)
+def test_counts_are_exact_under_kills_and_zombies(fleet: Fleet) -> None:
+    """200,000 events over 30 s: counts, sums and status counts equal to the event; each transition delivered once."""
+    report = verify(fleet, run_load(fleet))
+    assert fleet.kills > 0
+    assert fleet.zombies > 0
+    assert fleet.metric("entries_claimed") > 0
+    assert fleet.metric("fence_rejections") > 0
+    assert report["is_right"], report
+    assert isinstance(report["delivered"], int)
+    assert report["delivered"] >= 2, "alerts must fire and resolve for the delivery to be tested"
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("fleet", ["tests.chaos.blind_aggregator"], indirect=True)
+def test_a_blind_commit_miscounts_in_the_same_test(fleet: Fleet) -> None:
+    """The control: without the fence the same kills and zombies count events twice."""
+    report = verify(fleet, run_load(fleet))
+    assert fleet.zombies > 0
+    assert not (report["exact_1s"] and report["exact_10s"]), report
