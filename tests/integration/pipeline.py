@@ -62,7 +62,7 @@ def running_pipeline(url: str, keys: ShardKeys, folder: Path, config: str) -> Ge
     connection = Connection.open(url)
     ensure_library(connection)
     options = ["--url", url, "--prefix", keys.prefix, "--config", str(path)]
-    processes = []
+    processes: list[subprocess.Popen[bytes]] = []
     for stage in STAGES:
         with (folder / f"{stage}.log").open("wb") as log:
             command = [sys.executable, "-m", f"barograph_{stage}", *options]
