@@ -13,11 +13,12 @@ Entry = dict[bytes, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event of any kind; a measure it lacks is ``None``."""
+    """One event of any kind; a measure it lacks is ``None``. It stands for ``weight`` of them."""
 
     labels: LabelSet
     time_ms: int
     values: tuple[float | None, ...]
+    weight: int = 1
 
 
 def encoded(kind: str, events: Sequence[Event]) -> EncodedBatch:
@@ -28,7 +29,8 @@ def encoded(kind: str, events: Sequence[Event]) -> EncodedBatch:
         for column in zip(*(event.values for event in events), strict=True)
     ]
     series = [label_sets.index(event.labels) for event in events]
-    return encode_batch(KINDS[kind], label_sets, series, [event.time_ms for event in events], columns)
+    times, weights = [event.time_ms for event in events], [event.weight for event in events]
+    return encode_batch(KINDS[kind], label_sets, series, times, columns, weights)
 
 
 def entry(kind: str, events: Sequence[Event], *, seq: int = 1, through_ms: int = 0) -> Entry:
@@ -51,9 +53,16 @@ def decoded(kind: str, events: Sequence[Event]) -> EventBatch:
 
 
 def request(
-    time_ms: int = 1_000, duration_ms: float | None = 12.5, route: str = "/predict", status: int = 200
+    time_ms: int = 1_000,
+    duration_ms: float | None = 12.5,
+    route: str = "/predict",
+    status: int = 200,
+    *,
+    weight: int = 1,
+    **labels: str,
 ) -> Event:
-    return Event((route, "GET", status), time_ms, (duration_ms,))
+    free = (text for pair in sorted(labels.items()) for text in pair)
+    return Event((route, "GET", status, *free), time_ms, (duration_ms,), weight)
 
 
 def custom(value: float | None, time_ms: int = 1_000, name: str = "queue", **labels: str) -> Event:

@@ -198,6 +198,11 @@ class Transition:
     cooldown_ms: int = 0
 
     @property
+    def cooldown_tag(self) -> str:
+        """Return what the cooldown key holds of it: ``error:300000``."""
+        return f"{self.severity.value}:{self.cooldown_ms}"
+
+    @property
     def is_reminder(self) -> bool:
         return self.before is self.after is AlertState.FIRING
 

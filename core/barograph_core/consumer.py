@@ -10,8 +10,9 @@ from typing import Literal, Protocol
 from barograph_core.clock import Clock
 from barograph_core.errors import BarographError, MalformedEventError, NoGroupError, StreamUnavailableError
 from barograph_core.keys import ShardKeys
+from barograph_core.library import ensure_library
 from barograph_core.self_metrics import Counters
-from barograph_core.stream import Connection, Entry, EntryId, Reply, as_bytes, as_entries, as_list, as_text
+from barograph_core.stream import Connection, Entry, EntryId, Reply, as_bytes, as_entries, as_int, as_list, as_text
 
 log = logging.getLogger(__name__)
 
@@ -19,6 +20,7 @@ _REPORT_EVERY_MS = 1_000
 _WORKER_LIFE_S = 30
 _WORKER_FORGET_MS = 86_400_000
 _COMPLAIN_EVERY_MS = 60_000
+_DEAD_LOG_EVERY_MS = 1_000
 
 
 class UnreadableEntryError(MalformedEventError):
@@ -108,7 +110,7 @@ class Consumer:
         self._next_ms: dict[str, float] = dict.fromkeys(("claim", "tick", "report", "reap"), 0.0)
         self._failures: dict[EntryId, int] = {}
         self._failed_passes = 0
-        self._last_complaint_ms = float("-inf")
+        self._complaints_ms: dict[str, float] = {}
 
     def run(self, stop: threading.Event) -> None:
         """Consume until ``stop`` is set; the pass under way is finished."""
@@ -121,6 +123,9 @@ class Consumer:
             except StreamUnavailableError as error:
                 self._counters.add("reconnects")
                 self._wait(stop, "stream.unavailable", error)
+                if error.reason == "no_library":
+                    # A server that keeps nothing on disk comes back without it.
+                    self._recover(stop, lambda: ensure_library(self._connection))
             except BarographError as error:
                 self._counters.add("loop_errors")
                 self._wait(stop, "stream.refused", error)
@@ -169,20 +174,23 @@ class Consumer:
             self._redeliver(own)
             after = str(own[-1].id)
         self._own_is_due = False
+        # Nothing that has failed is ours any more.
+        self._failures.clear()
 
     def _claim(self) -> None:
         # XAUTOCLAIM looks at ten times COUNT entries a call: going on from its cursor is what finds idle
         # entries behind many fresh ones.
         reply = as_list(
-            self._connection.command(
-                "XAUTOCLAIM",
-                self._stream,
-                self._group,
-                self._name,
-                self._settings.claim_idle_ms,
-                self._claim_cursor,
-                "COUNT",
-                self._settings.count,
+            self._connection.call(
+                "baro_claim_1",
+                [self._stream, self._keys.progress],
+                [
+                    self._group,
+                    self._name,
+                    self._settings.claim_idle_ms,
+                    self._claim_cursor,
+                    self._settings.count,
+                ],
             )
         )
         self._claim_cursor = as_text(reply[0])
@@ -196,8 +204,10 @@ class Consumer:
         for entry in entries:
             if not entry.fields:
                 # Trimmed while pending: nothing is left of it but the claim on our attention.
-                self._connection.command("XACK", self._stream, self._group, str(entry.id))
-                self._counters.add("entries_lost")
+                lost = self._connection.call(
+                    "baro_lost_1", [self._stream, self._keys.progress], [self._group, str(entry.id)]
+                )
+                self._counters.add("entries_lost", as_int(lost))
                 continue
             self._hand_over([entry], is_redelivered=True)
 
@@ -229,13 +239,16 @@ class Consumer:
         reply = as_list(
             self._connection.call(
                 "baro_dead_1",
-                [self._stream, self._keys.dead],
+                [self._stream, self._keys.dead, self._keys.progress],
                 [self._group, self._name, str(entry.id), self._stage, reason, attempts],
             )
         )
         if as_bytes(reply[0]) == b"ok":
             self._counters.add("entries_dead")
-            log.error("entry.dead", extra={"entry_id": str(entry.id), "stage": self._stage, "reason": reason})
+            # The dead-letter stream has them all: a flood of them must not be one of log lines too.
+            if self._may_log("entry.dead", _DEAD_LOG_EVERY_MS):
+                facts = {"entry_id": str(entry.id), "reason": reason, "dead": self._counters["entries_dead"]}
+                log.error("entry.dead", extra={"stage": self._stage, **facts})
 
     def _make_group(self) -> None:
         try:
@@ -246,7 +259,7 @@ class Consumer:
         # Whatever comes after a flush must not be missed: only a group's first start may be at "$".
         self._start_at = "0"
 
-    def _recover(self, stop: threading.Event, mend: Callable[[], None]) -> None:
+    def _recover(self, stop: threading.Event, mend: Callable[[], object]) -> None:
         try:
             mend()
             self._own_is_due = True
@@ -262,25 +275,37 @@ class Consumer:
         stop.wait(self._random.uniform(limit_ms / 2, limit_ms) / 1_000)
 
     def _complain(self, message: str, error: Exception) -> None:
-        now = self._clock.monotonic_ms()
-        if now - self._last_complaint_ms < _COMPLAIN_EVERY_MS and self._failed_passes:
-            return
-        self._last_complaint_ms = now
         is_ours = isinstance(error, BarographError)
-        log.warning(message, extra={"stage": self._stage, "error": str(error)}, exc_info=None if is_ours else error)
+        # By its kind: what fails now and then between passes that succeed is not worth a line each time.
+        kind = error.reason if isinstance(error, StreamUnavailableError) else type(error).__name__
+        if self._may_log(f"{message} {kind}", _COMPLAIN_EVERY_MS):
+            extra = {"stage": self._stage, "error": str(error)}
+            log.warning(message, extra=extra, exc_info=None if is_ours else error)
+
+    def _may_log(self, what: str, every_ms: int) -> bool:
+        now = self._clock.monotonic_ms()
+        if now - self._complaints_ms.get(what, float("-inf")) < every_ms:
+            return False
+        self._complaints_ms[what] = now
+        return True
 
     def _report(self) -> None:
         now = self._clock.now_ms()
         worker = self._keys.worker(self._stage, self._name)
         facts = [str(item) for pair in self._counters.snapshot().items() for item in pair]
-        self._connection.pipeline(
-            [
-                ["HSET", worker, "stage", self._stage, "consumer", self._name, "at_ms", now, *facts],
-                ["EXPIRE", worker, _WORKER_LIFE_S],
-                ["ZADD", self._keys.workers, now, f"{self._stage}:{self._name}"],
-                ["ZREMRANGEBYSCORE", self._keys.workers, "-inf", now - _WORKER_FORGET_MS],
-            ]
-        )
+        try:
+            self._connection.pipeline(
+                [
+                    ["HSET", worker, "stage", self._stage, "consumer", self._name, "at_ms", now, *facts],
+                    ["EXPIRE", worker, _WORKER_LIFE_S],
+                    ["ZADD", self._keys.workers, now, f"{self._stage}:{self._name}"],
+                    ["ZREMRANGEBYSCORE", self._keys.workers, "-inf", now - _WORKER_FORGET_MS],
+                ]
+            )
+        except StreamUnavailableError as error:
+            # A full server refuses figures, yet takes the work that empties it: that must not wait.
+            if error.reason != "out_of_memory":
+                raise
 
     def _last_words(self) -> None:
         try:

@@ -1,14 +1,25 @@
-"""Reads the packed columns of a batch: ``[code, bytes]``, little-endian."""
+"""Reads the packed columns of batches, ``[code, bytes]``, little-endian: the same column of many batches at once.
 
-from typing import Final, cast
+An entry of one event must not cost as much as one of a thousand, so no array operation is done for each entry.
+"""
+
+from collections.abc import Sequence
+from itertools import compress
+from operator import mul
+from typing import Final, NoReturn, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from barograph_core.encode import MAX_EXACT_INTEGER
 from barograph_core.errors import MalformedEventError
-from barograph_core.events import Measure
+from barograph_core.events import MAX_WEIGHT, MAX_WEIGHTED_EVENTS, Measure
 from barograph_core.messagepack import as_array, shown
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+
+_Number = TypeVar("_Number", np.int64, np.float64)
 
 _DTYPES: Final[dict[bytes, np.dtype[np.number]]] = {
     b"B": np.dtype("<u1"),
@@ -17,36 +28,35 @@ _DTYPES: Final[dict[bytes, np.dtype[np.number]]] = {
     b"Q": np.dtype("<u8"),
     b"d": np.dtype("<f8"),
 }
+_ITEM_SIZES: Final = {code: dtype.itemsize for code, dtype in _DTYPES.items()}
+_PAIR: Final = (bytes, bytes)
+_MAX_INT64: Final = 2**63 - 1
 
 
-def _column(raw: object, name: str, n: int) -> npt.NDArray[np.number]:
-    items = as_array(raw)
-    if items is None or tuple(map(type, items)) != (bytes, bytes):
-        raise MalformedEventError(f"{name} {shown(raw)} is not a column of code and bytes")
-    code, content = cast("tuple[bytes, bytes]", items)
-    dtype = _DTYPES.get(code)
-    if dtype is None:
-        raise MalformedEventError(f"{name} has the unknown column code {shown(code)}")
-    if len(content) != n * dtype.itemsize:
-        raise MalformedEventError(f"{name} of code {shown(code)} is {len(content)} bytes, not {n * dtype.itemsize}")
-    return np.frombuffer(content, dtype)
+def read_whole_numbers(raws: Sequence[object], name: str, sizes: Sequence[int]) -> IntArray:
+    """Return the columns one after another: ``sizes`` says how many numbers each has.
 
-
-def read_whole_numbers(raw: object, name: str, n: int, most: int) -> npt.NDArray[np.int64]:
-    column = _column(raw, name, n)
-    if column.dtype.kind != "u":
+    Raises:
+        MalformedEventError: One is no such column, or has fractions, or a number beyond int64.
+    """
+    codes, contents = _codes_and_contents(raws, name, sizes)
+    if b"d" in codes:
         raise MalformedEventError(f"{name} is a column of fractions")
-    largest = int(column.max())
-    if largest > most:
-        raise MalformedEventError(f"{name} holds {largest}, more than {most}")
-    return column.astype(np.int64)
+    if b"Q" in codes:
+        _check_wide(codes, contents, name, _MAX_INT64)
+    return _joined(codes, contents, sizes, np.dtype(np.int64))
 
 
-def read_measure(raw: object, measure: Measure, n: int) -> npt.NDArray[np.float64]:
-    column = _column(raw, measure.name, n)
-    if column.dtype.kind == "u" and int(column.max()) > MAX_EXACT_INTEGER:
-        raise MalformedEventError(f"{measure.name} holds {int(column.max())}, which a float64 does not hold exactly")
-    values = column.astype(np.float64)
+def read_measure(raws: Sequence[object], measure: Measure, sizes: Sequence[int]) -> FloatArray:
+    """Return the columns of a measure, one after another.
+
+    Raises:
+        MalformedEventError: One is no such column, or holds a value that is none of the measure.
+    """
+    codes, contents = _codes_and_contents(raws, measure.name, sizes)
+    if b"Q" in codes:
+        _check_wide(codes, contents, measure.name, MAX_EXACT_INTEGER)
+    values = _joined(codes, contents, sizes, np.dtype(np.float64))
     # NaN makes both comparisons false, so that a column without any takes two passes and no more.
     if not (measure.accepts(float(values.min())) and measure.accepts(float(values.max()))):
         least = -measure.maximum if measure.is_signed else 0.0
@@ -54,4 +64,67 @@ def read_measure(raw: object, measure: Measure, n: int) -> npt.NDArray[np.float6
         if is_wrong.any():
             wrong = float(values[is_wrong][0])
             raise MalformedEventError(f"{measure.name} holds {wrong}, not in {least:g}..{measure.maximum:g}")
+    return values
+
+
+def read_weights(raw: object, n: int) -> IntArray | None:
+    """Return how many events each of ``n`` records stands for, ``None`` when each stands for itself.
+
+    Raises:
+        MalformedEventError: It is no such column, or a weight or their sum is out of bounds.
+    """
+    weights = read_whole_numbers([raw], "weights", [n])
+    least, most, events = int(weights.min()), int(weights.max()), int(weights.sum())
+    if least < 1 or most > MAX_WEIGHT:
+        raise MalformedEventError(f"weights hold {least if least < 1 else most}, not in 1..{MAX_WEIGHT}")
+    if events > MAX_WEIGHTED_EVENTS:
+        raise MalformedEventError(f"weights add up to {events}, more than {MAX_WEIGHTED_EVENTS}")
+    return weights if events > n else None
+
+
+def _codes_and_contents(raws: Sequence[object], name: str, sizes: Sequence[int]) -> tuple[list[bytes], list[bytes]]:
+    # One pass of C for each check, instead of a line of Python for each check of each column.
+    if set(map(type, raws)) != {tuple} or set(map(len, cast("Sequence[bytes]", raws))) != {2}:
+        _refuse_columns(raws, name, sizes)
+    codes, contents = map(list, zip(*cast("Sequence[tuple[bytes, bytes]]", raws), strict=True))
+    if set(map(type, codes)) | set(map(type, contents)) != {bytes} or not _ITEM_SIZES.keys() >= set(codes):
+        _refuse_columns(raws, name, sizes)
+    if list(map(len, contents)) != list(map(mul, sizes, map(_ITEM_SIZES.__getitem__, codes))):
+        _refuse_columns(raws, name, sizes)
+    return codes, contents
+
+
+def _refuse_columns(raws: Sequence[object], name: str, sizes: Sequence[int]) -> NoReturn:
+    """Say what is wrong with the first of ``raws`` that is no column."""
+    for raw, size in zip(raws, sizes, strict=True):
+        items = as_array(raw)
+        if items is None or tuple(map(type, items)) != _PAIR:
+            raise MalformedEventError(f"{name} {shown(raw)} is not a column of code and bytes")
+        code, content = cast("tuple[bytes, bytes]", items)
+        item_size = _ITEM_SIZES.get(code)
+        if item_size is None:
+            raise MalformedEventError(f"{name} has the unknown column code {shown(code)}")
+        if len(content) != size * item_size:
+            raise MalformedEventError(f"{name} of code {shown(code)} is {len(content)} bytes, not {size * item_size}")
+    raise MalformedEventError(f"{name} is no column of code and bytes")
+
+
+def _check_wide(codes: Sequence[bytes], contents: Sequence[bytes], name: str, most: int) -> None:
+    wide = b"".join(compress(contents, [code == b"Q" for code in codes]))
+    largest = int(np.frombuffer(wide, _DTYPES[b"Q"]).max())
+    if largest > most:
+        raise MalformedEventError(f"{name} holds {largest}, more than {most}")
+
+
+def _joined(
+    codes: Sequence[bytes], contents: Sequence[bytes], sizes: Sequence[int], dtype: "np.dtype[_Number]"
+) -> "npt.NDArray[_Number]":
+    kinds = set(codes)
+    if len(kinds) == 1:
+        return np.frombuffer(b"".join(contents), _DTYPES[codes[0]]).astype(dtype)
+    values = np.empty(sum(sizes), dtype)
+    code_of_value = np.repeat(np.frombuffer(b"".join(codes), np.uint8), sizes)
+    for code in kinds:
+        mine = b"".join(compress(contents, [other == code for other in codes]))
+        values[code_of_value == code[0]] = np.frombuffer(mine, _DTYPES[code])
     return values

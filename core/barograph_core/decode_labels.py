@@ -1,6 +1,6 @@
-"""Reads the label sets of a batch: there may be as many as events, so in few passes, each at C speed."""
+"""Reads the label sets of batches: there may be as many as events, so in few passes, each at C speed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import accumulate, chain, pairwise
 from typing import Final, cast
 
@@ -16,34 +16,58 @@ Labels = tuple[str, ...]
 MAX_STATUS: Final = 999
 
 
-def read_label_sets(raw: object, kind: Kind, n: int) -> tuple[tuple[Labels, ...], npt.NDArray[np.int32] | None]:
-    """Return the label sets without the status, and for each its status code where the kind has one.
+def count_label_sets(raw: object, n: int) -> int:
+    """Return how many label sets a batch of ``n`` events has.
 
     Raises:
-        MalformedEventError: They are not as ``events.Kind`` says, or more than ``n``.
+        MalformedEventError: It is no array of label sets, or they are more than ``n``.
     """
     items = as_array(raw)
     if items is None or not 1 <= len(items) <= n:
         raise MalformedEventError(f"labels {shown(raw)} is not an array of 1 to {n} label sets")
+    return len(items)
+
+
+def read_label_sets(raws: Iterable[object], kind: Kind) -> tuple[list[Labels], npt.NDArray[np.int32] | None]:
+    """Return the label sets of many batches, one after another, without the status, and the status codes.
+
+    Args:
+        raws: What ``count_label_sets`` found to be arrays, at least one.
+        kind: Of all the batches.
+
+    Raises:
+        MalformedEventError: They are not as ``events.Kind`` says.
+    """
+    items = list(chain.from_iterable(cast("Iterable[tuple[object, ...]]", raws)))
     if set(map(type, items)) != {tuple}:
-        raise MalformedEventError(f"labels {shown(raw)} holds something that is no array")
-    label_sets = cast("tuple[tuple[object, ...], ...]", items)
-    if kind.has_free_labels:
-        return _free_label_sets(label_sets, len(kind.labels)), None
+        raise MalformedEventError(f"labels {shown(items)} holds something that is no array")
+    label_sets = cast("list[tuple[object, ...]]", items)
+    # Entries of one producer repeat their label sets: each is checked and turned into text once.
+    distinct = list(dict.fromkeys(label_sets))
     width = len(kind.labels) + kind.has_status
-    if set(map(len, label_sets)) != {width}:
+    if set(map(len, distinct)) == {width}:
+        positions = list(zip(*distinct, strict=True))
+        labels = list(zip(*map(_label_texts, positions[: len(kind.labels)]), strict=True))
+    elif kind.has_free_labels:
+        labels = _free_labels(distinct, kind)
+    else:
         raise MalformedEventError(f"labels of a {kind.name} event are not {width} items each")
-    positions = list(zip(*label_sets, strict=True))
-    labels = tuple(zip(*map(_label_texts, positions[: len(kind.labels)]), strict=True))
-    return labels, _status_codes(positions[-1]) if kind.has_status else None
+    labels_of = dict(zip(distinct, labels, strict=True))
+    # Of all, not of the distinct: to Python 1, 1.0 and True are one.
+    status = _status_codes([label_set[len(kind.labels)] for label_set in label_sets]) if kind.has_status else None
+    return list(map(labels_of.__getitem__, label_sets)), status
 
 
-def _free_label_sets(label_sets: tuple[tuple[object, ...], ...], fixed: int) -> tuple[Labels, ...]:
-    widths = list(map(len, label_sets))
-    if not all(fixed <= width <= fixed + 2 * MAX_FREE_LABELS and (width - fixed) % 2 == 0 for width in widths):
-        raise MalformedEventError(f"labels are not {fixed} items and up to {MAX_FREE_LABELS} pairs each")
+def _free_labels(label_sets: list[tuple[object, ...]], kind: Kind) -> list[Labels]:
+    fixed = len(kind.labels)
+    least, widths = fixed + kind.has_status, list(map(len, label_sets))
+    if not all(least <= width <= least + 2 * MAX_FREE_LABELS and (width - least) % 2 == 0 for width in widths):
+        raise MalformedEventError(f"labels are not {least} items and up to {MAX_FREE_LABELS} pairs each")
+    if kind.has_status:
+        label_sets = [label_set[:fixed] + label_set[fixed + 1 :] for label_set in label_sets]
+        widths = [width - 1 for width in widths]
     texts = _label_texts(tuple(chain.from_iterable(label_sets)))
-    labels = tuple(tuple(texts[start:end]) for start, end in pairwise(accumulate(widths, initial=0)))
+    labels = [tuple(texts[start:end]) for start, end in pairwise(accumulate(widths, initial=0))]
     for label_set in labels:
         names = label_set[fixed::2]
         if "" in names or any(left >= right for left, right in pairwise(names)):

@@ -7,12 +7,15 @@ import sys
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import repeat
+from operator import sub
 from typing import Final
 
 from barograph_core.events import SCHEMA_VERSION, Kind, KindName
 from barograph_core.messagepack import pack
 
 LabelSet = tuple[str | int, ...]
+_EVERY_BYTE: Final = bytes(range(256))
 
 # Above it a float64 no longer holds every whole number.
 MAX_EXACT_INTEGER: Final = 2**53
@@ -40,6 +43,7 @@ def encode_batch(
     series: Sequence[int],
     times_ms: Sequence[int],
     columns: Sequence[Sequence[float] | None],
+    weights: Sequence[int] | None = None,
 ) -> EncodedBatch:
     """Pack events of one kind, given as columns.
 
@@ -48,23 +52,51 @@ def encode_batch(
     Args:
         kind: Fixes what labels and columns mean.
         label_sets: Distinct label sets: the kind's labels, then the status of a request, then the free
-            labels of a custom event flattened and sorted by name.
+            labels of a request or custom event flattened and sorted by name.
         series: For each event its index into ``label_sets``.
         times_ms: For each event its time, in any order; at least one, at most ``MAX_EVENTS_PER_BATCH``.
         columns: For each measure of the kind its values, NaN where an event lacks it, or ``None`` when all do.
+        weights: For each event how many it stands for, 1 to ``MAX_WEIGHT``, together at most
+            ``MAX_WEIGHTED_EVENTS``; ``None`` where each stands for itself. All 1 packs like ``None``.
     """
     first_ms = min(times_ms)
-    offsets = [time_ms - first_ms for time_ms in times_ms]
-    data = pack(
-        [
-            first_ms,
-            label_sets,
-            _integer_column(series),
-            _integer_column(offsets),
-            [None if column is None else _measure_column(column) for column in columns],
-        ]
-    )
-    return EncodedBatch(kind.name, len(times_ms), first_ms, first_ms + max(offsets), data)
+    offsets = list(map(sub, times_ms, repeat(first_ms)))
+    return encode_offsets(kind, label_sets, series, first_ms, offsets, columns, weights)
+
+
+def encode_offsets(
+    kind: Kind,
+    label_sets: Sequence[LabelSet],
+    series: Sequence[int],
+    first_ms: int,
+    offsets_ms: Sequence[int],
+    columns: Sequence[Sequence[float] | None],
+    weights: Sequence[int] | None = None,
+) -> EncodedBatch:
+    """Pack events as ``encode_batch`` does, their times given from the oldest's on.
+
+    Of ``bytes``, which may hold ``series`` and ``offsets_ms`` where no number is above 255, nothing is copied.
+
+    Args:
+        kind: As for ``encode_batch``, and so are the others.
+        label_sets: As there.
+        series: As there.
+        first_ms: Time of the oldest event.
+        offsets_ms: For each event how much later it was; the least is 0.
+        columns: As there.
+        weights: As there.
+    """
+    span_ms = _largest(offsets_ms)
+    parts: list[object] = [
+        first_ms,
+        label_sets,
+        _integer_column(series, max(len(label_sets) - 1, 0)),
+        _integer_column(offsets_ms, span_ms),
+        [None if column is None else _measure_column(column) for column in columns],
+    ]
+    if weights is not None and max(weights) > 1:
+        parts.append(_integer_column(weights, max(weights)))
+    return EncodedBatch(kind.name, len(offsets_ms), first_ms, first_ms + span_ms, pack(parts))
 
 
 def entry_fields(
@@ -85,8 +117,18 @@ def entry_fields(
     }
 
 
-def _integer_column(values: Sequence[int]) -> tuple[str, bytes]:
-    largest = max(values)
+def _largest(values: Sequence[int]) -> int:
+    # What is left of all bytes without those that do not occur: a tenth of what ``max`` takes.
+    return (
+        _EVERY_BYTE.translate(None, _EVERY_BYTE.translate(None, values))[-1]
+        if isinstance(values, bytes)
+        else max(values)
+    )
+
+
+def _integer_column(values: Sequence[int], largest: int) -> tuple[str, bytes]:
+    if isinstance(values, bytes):
+        return "B", values
     if largest < 1 << 8:
         return "B", bytes(values)
     code = "H" if largest < 1 << 16 else "I" if largest < 1 << 32 else "Q"
@@ -94,14 +136,16 @@ def _integer_column(values: Sequence[int]) -> tuple[str, bytes]:
 
 
 def _measure_column(values: Sequence[float]) -> tuple[str, bytes]:
-    floats = array("d", values)
+    floats = values if isinstance(values, array) and values.typecode == "d" else array("d", values)
     # Stops at the first fraction or NaN, so a column of durations pays for one look.
     if all(map(float.is_integer, floats)) and min(floats) >= 0 and max(floats) <= MAX_EXACT_INTEGER:
-        return _integer_column([int(value) for value in floats])
+        whole = list(map(int, floats))
+        return _integer_column(whole, max(whole))
     return "d", _little_endian(floats)
 
 
 def _little_endian(column: "array[int] | array[float]") -> bytes:
     if sys.byteorder == "big":
+        column = column[:]
         column.byteswap()
     return column.tobytes()

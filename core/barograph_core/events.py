@@ -6,6 +6,9 @@ from typing import Final, Literal
 SCHEMA_VERSION: Final = 1
 MAX_EVENTS_PER_BATCH: Final = 1_000
 MAX_BATCH_BYTES: Final = 1_048_576
+# What one record of a sampled kind may stand for, and what the records of one batch may stand for together.
+MAX_WEIGHT: Final = 1_000
+MAX_WEIGHTED_EVENTS: Final = 100_000
 MAX_LABEL_BYTES: Final = 256
 MAX_FREE_LABELS: Final = 16
 # A square must stay finite, and so must the sum of ten million of them.
@@ -43,7 +46,7 @@ class Kind:
         labels: Names of the fixed labels, in wire order. Series differ by their values.
         measures: Columns, in wire order. An event may lack any of them.
         has_status: An integer status follows the labels; the pane counts each code exactly.
-        has_free_labels: Pairs of a label's name and value, sorted by name, follow the fixed labels.
+        has_free_labels: Pairs of a label's name and value, sorted by name, follow the fixed labels and the status.
     """
 
     name: KindName
@@ -60,7 +63,7 @@ class Kind:
 KINDS: Final[dict[str, Kind]] = {
     kind.name: kind
     for kind in (
-        Kind("request", ("route", "method"), (Measure("duration_ms"),), has_status=True),
+        Kind("request", ("route", "method"), (Measure("duration_ms"),), has_status=True, has_free_labels=True),
         Kind(
             "model",
             ("model", "version"),
@@ -81,6 +84,12 @@ KINDS: Final[dict[str, Kind]] = {
                 Measure("disk_percent"),
                 Measure("threads"),
                 Measure("open_files"),
+                Measure("disk_read_mb_per_s"),
+                Measure("disk_write_mb_per_s"),
+                Measure("network_sent_mb_per_s"),
+                Measure("network_received_mb_per_s"),
+                Measure("load_1m"),
+                Measure("gc_collections"),
             ),
         ),
         Kind("custom", ("name",), (Measure("value", is_signed=True),), has_free_labels=True),

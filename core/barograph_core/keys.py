@@ -122,8 +122,17 @@ class ShardKeys:
         return self._key("open")
 
     @property
+    def rollups(self) -> str:
+        """Return the key of the sorted set of roll-ups to make, as ``open``.
+
+        Apart from the panes: a roll-up waits until its service is closed through its end, and must not stand
+        in the way of the panes that get it there.
+        """
+        return self._key("rollups")
+
+    @property
     def progress(self) -> str:
-        """Return the key of the hash with the watermark, the closing lease and the time of the last hint."""
+        """Return the key of the hash with the watermark, the closing lease, the time of the last hint, and counts."""
         return self._key("progress")
 
     @property
@@ -148,6 +157,7 @@ class ShardKeys:
         return self._key("panes", service, step_ms, block_start_ms)
 
     def series(self, service: str) -> str:
+        """Return the key of the sorted set of series kept apart, by when a worker last asked for them."""
         return self._key("series", service)
 
     def sequence(self, instance: str) -> str:

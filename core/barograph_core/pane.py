@@ -94,6 +94,12 @@ class Pane:
         table = self._tables.get("request")
         return table.error_count if table else 0
 
+    @property
+    def estimated(self) -> int:
+        """Return how many of ``requests`` came in records that stood for more than one."""
+        table = self._tables.get("request")
+        return table.estimated_count if table else 0
+
     def labels(self, kind: str) -> Sequence[Labels]:
         """Return the labels of every series of ``kind``, ascending."""
         table = self._tables.get(kind)
@@ -107,8 +113,8 @@ class Pane:
     def group(self, kind: str, by: tuple[str, ...] = (), where: Mapping[str, str] | None = None) -> list[SeriesSummary]:
         """Return the series of ``kind`` merged by the values of the labels ``by``, in the order of these.
 
-        A custom event's labels are ``name`` and the names of its free labels. A series that lacks a label
-        counts as having it empty.
+        A kind with free labels may be asked for any label name. A series that lacks a label counts as having
+        it empty.
 
         Args:
             kind: Name of a kind.

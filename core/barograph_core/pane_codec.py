@@ -22,6 +22,8 @@ from barograph_core.summary_table import SummaryTable, row_bins, split_row_bins
 PANE_VERSION: Final = 1
 MAX_PANE_BYTES: Final = 32 * 1_048_576
 MAX_PANE_SERIES: Final = 100_000
+_NONE: Final = b"\0"
+_SOME: Final = b"\1"
 # 128 MB: only a forged pane has so many rows whose sums span all magnitudes.
 _MAX_DIGIT_CELLS: Final = 1 << 24
 
@@ -62,6 +64,7 @@ def _pack_table(table: SeriesTable) -> bytes:
     writer = ColumnWriter()
     _write_labels(writer, table.labels)
     writer.integers(table.events)
+    _write_estimated(writer, table.estimated)
     if table.kind.has_status:
         series, codes = np.divmod(table.status, STATUS_SPAN)
         writer.integers(np.bincount(series, minlength=len(table.labels)))
@@ -79,12 +82,13 @@ def _unpack_table(kind: Kind, size: object, content: object) -> SeriesTable:
     reader = ColumnReader(content)
     labels = _read_labels(reader, kind, size)
     events = reader.integers(size, "events", least=1)
+    estimated = _read_estimated(reader, events)
     status = status_counts = np.empty(0, np.int64)
     if kind.has_status:
         status, status_counts = _read_status(reader, events)
     summaries = _read_summaries(reader, np.repeat(events, len(kind.measures)))
     reader.finish()
-    return SeriesTable(kind, labels, events, status, status_counts, summaries)
+    return SeriesTable(kind, labels, events, estimated, status, status_counts, summaries)
 
 
 def _write_labels(writer: ColumnWriter, labels: Sequence[Labels]) -> None:
@@ -111,6 +115,26 @@ def _read_labels(reader: ColumnReader, kind: Kind, size: int) -> list[Labels]:
     if any(left >= right for left, right in pairwise(labels)):
         raise MalformedEventError("pane labels are repeated or not sorted")
     return labels
+
+
+def _write_estimated(writer: ColumnWriter, estimated: IntArray) -> None:
+    # Most panes hold no estimate, and take one byte to say so.
+    is_any = bool(estimated.any())
+    writer.raw(_SOME if is_any else _NONE)
+    if is_any:
+        writer.integers(estimated)
+
+
+def _read_estimated(reader: ColumnReader, events: IntArray) -> IntArray:
+    mark = reader.raw(1, "estimated")
+    if mark == _NONE:
+        return np.zeros(len(events), np.int64)
+    if mark != _SOME:
+        raise MalformedEventError(f"estimated has the unknown mark {mark!r}")
+    estimated = reader.integers(len(events), "estimated")
+    if not estimated.any() or (estimated > events).any():
+        raise MalformedEventError("estimated counts are all 0, or exceed the events")
+    return estimated
 
 
 def _read_status(reader: ColumnReader, events: IntArray) -> tuple[IntArray, IntArray]:

@@ -6,11 +6,13 @@ Backlogs are counted from entry ids: the servers' own ``lag`` is nil or wrong af
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
+from barograph_core.errors import StreamUnavailableError
 from barograph_core.keys import ShardKeys
 from barograph_core.pipeline_status import (
     ALIVE_MS,
     Backlog,
     ConsumerStatus,
+    EventsAccount,
     GroupStatus,
     PipelineStatus,
     ProducerStatus,
@@ -35,6 +37,7 @@ from barograph_core.stream import (
 __all__ = [
     "Backlog",
     "ConsumerStatus",
+    "EventsAccount",
     "GroupStatus",
     "PipelineReader",
     "PipelineStatus",
@@ -43,6 +46,7 @@ __all__ = [
     "WorkerStatus",
 ]
 
+AGGREGATOR_GROUP: Final = "aggregator"
 COUNT_LIMIT: Final = 1_000
 _PAGE: Final = 250
 _PRODUCER_LIMIT: Final = 1_000
@@ -102,7 +106,21 @@ class PipelineReader:
             closed=closed_ms,
             workers=self._read_workers(_scores(workers), at_ms),
             producers=self._read_producers(closed_ms, at_ms),
+            account=self._read_account(),
         )
+
+    def _read_account(self) -> EventsAccount | None:
+        keys = [self._keys.events, self._keys.progress]
+        try:
+            reply = self._connection.call("baro_account_1", keys, [AGGREGATOR_GROUP, self._count_limit], read_only=True)
+        except StreamUnavailableError as error:
+            if error.reason == "no_library":
+                return None
+            raise
+        if reply is None:
+            return None
+        account = EventsAccount(*(as_int(figure) for figure in as_list(reply)))
+        return None if account.unread < 0 else account
 
     def producer_throughs(self, services: Sequence[str]) -> dict[str, list[int]]:
         """Return each service's producers' ``through_ms``, newest first."""

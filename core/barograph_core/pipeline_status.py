@@ -72,6 +72,32 @@ class StreamStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class EventsAccount:
+    """What became of every entry of the events stream, as of one moment.
+
+    Attributes:
+        added: Entries ever added.
+        committed: Entries whose effect on panes is durable.
+        dead: Entries moved to the dead-letter stream.
+        lost: Entries trimmed while they were pending.
+        pending: Entries handed to an aggregator and not finished.
+        unread: Entries not handed out yet.
+    """
+
+    added: int
+    committed: int
+    dead: int
+    lost: int
+    pending: int
+    unread: int
+
+    @property
+    def trimmed_unread(self) -> int:
+        """Return how many entries nobody ever saw: trimmed or deleted before they were read. 0 when all is well."""
+        return self.added - self.committed - self.dead - self.lost - self.pending - self.unread
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerStatus:
     """One worker process.
 
@@ -95,6 +121,7 @@ class ProducerStatus:
     Attributes:
         through_age_ms: How far back everything earlier is known to have been shipped.
         drops: Events dropped since its start, by reason.
+        folded: Events whose labels became ``__other__``, by the label that has too many values.
         is_missing: It has not reported for the newest closed pane, and is not given up yet.
         is_silent: It has been silent so long that nothing waits for it any more.
     """
@@ -105,6 +132,7 @@ class ProducerStatus:
     through_age_ms: int
     sent: int
     drops: Mapping[str, int]
+    folded: Mapping[str, int]
     is_missing: bool
     is_silent: bool
 
@@ -116,6 +144,8 @@ class PipelineStatus:
     Attributes:
         watermark_ms: No event before it is still to come; ``None`` before the first aggregator ran.
         closed: Service to the end of its newest closed pane.
+        account: ``None`` before the first aggregator ran, behind a backlog too long to count, and when the server
+            has no function library.
     """
 
     at_ms: int
@@ -124,6 +154,7 @@ class PipelineStatus:
     closed: Mapping[str, int]
     workers: tuple[WorkerStatus, ...]
     producers: tuple[ProducerStatus, ...]
+    account: EventsAccount | None = None
 
     @property
     def watermark_age_ms(self) -> int | None:
@@ -173,8 +204,7 @@ def parse_producer(
     except ValueError:
         parsed = {}
     figures = cast("dict[str, object]", parsed) if isinstance(parsed, dict) else {}
-    sent, dropped = figures.get("sent"), figures.get("dropped")
-    by_reason = cast("dict[str, object]", dropped) if isinstance(dropped, dict) else {}
+    sent = figures.get("sent")
     age_ms = max(0, at_ms - through_ms)
     return ProducerStatus(
         service=service,
@@ -182,7 +212,14 @@ def parse_producer(
         through_ms=through_ms,
         through_age_ms=age_ms,
         sent=sent if isinstance(sent, int) else 0,
-        drops={reason: count for reason, count in by_reason.items() if isinstance(count, int)},
+        drops=_counts(figures.get("dropped")),
+        folded=_counts(figures.get("folded_by")),
         is_missing=closed_ms is not None and is_missing(through_ms, closed_ms),
         is_silent=age_ms > NO_DATA_MS,
     )
+
+
+def _counts(table: object) -> dict[str, int]:
+    """Return the whole numbers of a JSON object by their names."""
+    by_name = cast("dict[str, object]", table) if isinstance(table, dict) else {}
+    return {name: count for name, count in by_name.items() if isinstance(count, int)}

@@ -26,11 +26,17 @@ def series_by_pane(batches: Sequence[EventBatch], step_ms: int) -> Iterator[tupl
     """
     start = count = 0
     for index, batch in enumerate(batches):
-        if count and count + batch.n > _MAX_EVENTS_AT_ONCE:
-            yield from _build(batches[start:index], step_ms)
+        events = batch.events
+        if count and count + events > _MAX_EVENTS_AT_ONCE:
+            yield from _build_expanded(batches[start:index], step_ms)
             start, count = index, 0
-        count += batch.n
-    yield from _build(batches[start:], step_ms)
+        count += events
+    yield from _build_expanded(batches[start:], step_ms)
+
+
+def _build_expanded(batches: Sequence[EventBatch], step_ms: int) -> Iterator[tuple[int, SeriesTable]]:
+    # Not earlier: a thousand sampled batches stand for a hundred million events.
+    return _build([batch.expanded() for batch in batches], step_ms)
 
 
 def _build(batches: Sequence[EventBatch], step_ms: int) -> Iterator[tuple[int, SeriesTable]]:
@@ -56,6 +62,7 @@ def _build(batches: Sequence[EventBatch], step_ms: int) -> Iterator[tuple[int, S
         kind=kind,
         labels=[labels[index] for index in series_numbers],
         events=np.bincount(rows, minlength=len(used)),
+        estimated=_count_estimated(batches, rows, len(used)),
         status=status,
         status_counts=status_counts,
         summaries=_summarise(batches, rows, len(used)),
@@ -66,6 +73,13 @@ def _build(batches: Sequence[EventBatch], step_ms: int) -> Iterator[tuple[int, S
     ends = np.searchsorted(used, np.arange(len(panes) + 1) * len(labels)).tolist()
     for number, pane in enumerate(panes):
         yield pane * step_ms, table.series(ends[number], ends[number + 1])
+
+
+def _count_estimated(batches: Sequence[EventBatch], rows: IntArray, size: int) -> IntArray:
+    if all(batch.weights is None for batch in batches):
+        return np.zeros(size, np.int64)
+    flags = [np.zeros(batch.n, np.bool_) if batch.weights is None else batch.weights > 1 for batch in batches]
+    return np.bincount(rows[np.concatenate(flags)], minlength=size)
 
 
 def _number_labels(batches: Sequence[EventBatch]) -> tuple[list[Labels], IntArray]:

@@ -26,6 +26,7 @@ class SeriesTable:
     Attributes:
         labels: The series, ascending, each at most once.
         events: How many events each had.
+        estimated: How many of ``events`` came in records that stood for more than one.
         status: Series and status code in one integer, ``series * 1000 + code``, ascending, each at most once.
         status_counts: How many events each of ``status`` had.
         summaries: Measure ``m`` of series ``s`` is in row ``s * measures + m``.
@@ -34,6 +35,7 @@ class SeriesTable:
     kind: Kind
     labels: Sequence[Labels]
     events: IntArray
+    estimated: IntArray
     status: IntArray
     status_counts: IntArray
     summaries: SummaryTable
@@ -50,8 +52,10 @@ class SeriesTable:
         position = {label: index for index, label in enumerate(labels)}
         rows = [np.fromiter(map(position.__getitem__, part), np.int64, len(part)) for part in names]
         kind, size = parts[0].kind, len(labels)
-        events = np.zeros(size, np.int64)
-        np.add.at(events, np.concatenate(rows), np.concatenate([part.events for part in parts]))
+        target = np.concatenate(rows)
+        events, estimated = np.zeros(size, np.int64), np.zeros(size, np.int64)
+        np.add.at(events, target, np.concatenate([part.events for part in parts]))
+        np.add.at(estimated, target, np.concatenate([part.estimated for part in parts]))
         status, status_counts = tally_keys(
             np.concatenate(
                 [
@@ -68,6 +72,7 @@ class SeriesTable:
             kind=kind,
             labels=labels,
             events=events,
+            estimated=estimated,
             status=status,
             status_counts=status_counts,
             summaries=SummaryTable.fold([part.summaries for part in parts], measure_rows, size * width),
@@ -81,6 +86,7 @@ class SeriesTable:
             kind=self.kind,
             labels=self.labels[start:end],
             events=self.events[start:end],
+            estimated=self.estimated[start:end],
             status=self.status[first:last] - start * STATUS_SPAN,
             status_counts=self.status_counts[first:last],
             summaries=self.summaries.rows(start * width, end * width),
@@ -96,6 +102,7 @@ class SeriesTable:
             kind=self.kind,
             labels=[self.labels[index] for index in indexes],
             events=self.events[kept],
+            estimated=self.estimated[kept],
             status=series[is_kept] * STATUS_SPAN + self.status[is_kept] % STATUS_SPAN,
             status_counts=self.status_counts[is_kept],
             summaries=self.summaries.take((kept[:, None] * width + np.arange(width)).ravel()),
@@ -104,6 +111,10 @@ class SeriesTable:
     @property
     def event_count(self) -> int:
         return int(self.events.sum())
+
+    @property
+    def estimated_count(self) -> int:
+        return int(self.estimated.sum())
 
     @property
     def error_count(self) -> int:
@@ -116,7 +127,8 @@ class SeriesTable:
             status[key // STATUS_SPAN][key % STATUS_SPAN] = count
         summaries = self.summaries.summaries()
         names = self.kind.measure_names
-        for index, (labels, count) in enumerate(zip(self.labels, self.events.tolist(), strict=True)):
+        rows = zip(self.labels, self.events.tolist(), self.estimated.tolist(), strict=True)
+        for index, (labels, count, estimated) in enumerate(rows):
             row = index * len(names)
             yield SeriesSummary(
                 labels=labels,
@@ -124,4 +136,5 @@ class SeriesTable:
                 errors=sum(hits for code, hits in status[index].items() if code >= ERROR_STATUS),
                 status=status[index],
                 measures=dict(zip(names, summaries[row : row + len(names)], strict=True)),
+                estimated=estimated,
             )

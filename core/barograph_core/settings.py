@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeVar, cast
+from urllib.parse import urlsplit
 
 from barograph_core.config_file import ConfigFile, check_sections, load_config, parse_config, suggestion
 from barograph_core.errors import Problem, SettingsError
@@ -29,11 +30,19 @@ __all__ = [
 
 T = TypeVar("T")
 DEFAULT_URL: Final = "redis://127.0.0.1:6379/0"
+URL_SCHEMES: Final = ("redis", "rediss", "unix")
 SERVER_SECTION: Final = "server"
 
 
 def _check_url(value: object) -> str:
-    return "" if "://" in str(value) else f"must be a URL such as {DEFAULT_URL!r}"
+    try:
+        parts = urlsplit(str(value))
+        # Reading the port is what checks it.
+        is_url = parts.scheme in URL_SCHEMES and parts.port != 0
+    except ValueError:
+        # Its text may repeat a piece of a password.
+        is_url = False
+    return "" if is_url else f"must be a URL such as {DEFAULT_URL!r} ({', '.join(URL_SCHEMES)})"
 
 
 def _check_prefix(value: object) -> str:

@@ -43,6 +43,9 @@ def parse_keep(text: str, allowed_lateness_ms: int = 0) -> tuple[Step, ...]:
         if not separator:
             raise ValueError(f"{item!r} is not of the form step:retention, such as '1s:15m'")
         pairs.append((parse_duration_ms(step), parse_duration_ms(keep)))
+    for step_ms, keep_ms in pairs:
+        if not 0 < step_ms <= keep_ms:
+            raise ValueError(f"step of {step_ms} ms, kept {keep_ms} ms, must be longer than 0 and no longer than kept")
     for (fine, kept_ms), (coarse, _) in itertools.pairwise(pairs):
         if coarse <= fine or coarse % fine:
             raise ValueError(f"step of {coarse} ms is not a multiple of the finer step of {fine} ms")

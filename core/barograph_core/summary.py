@@ -111,6 +111,8 @@ class SeriesSummary:
         errors: How many of them had a status of 500 or above.
         status: How many of them had which status code; empty where the kind has none.
         measures: Each measure of the kind, also one that no event had.
+        estimated: How many of ``count`` came in sampled records: the sum of the weights above 1. The others
+            were recorded one by one; a figure is an estimate when this is not 0.
     """
 
     labels: tuple[str, ...]
@@ -118,3 +120,4 @@ class SeriesSummary:
     errors: int
     status: Mapping[int, int]
     measures: Mapping[str, Summary]
+    estimated: int = 0

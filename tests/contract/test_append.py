@@ -67,7 +67,44 @@ def test_a_key_of_another_type_refuses_before_the_first_write(connection: Connec
     assert connection.command("EXISTS", keys.events, keys.sequence(INSTANCE)) == 0
 
 
+@pytest.mark.parametrize("through_ms", ["nan", "0x10", " 5", "", "1" * 17])
+def test_a_wrong_number_refuses_before_the_first_write(
+    connection: Connection, keys: ShardKeys, through_ms: str
+) -> None:
+    """Lua takes for a number what ZADD refuses after the batch has been added."""
+    with pytest.raises(CommandRefusedError, match="whole number"):
+        append(connection, keys, BATCH, seq=1, through_ms=through_ms)
+    assert connection.command("EXISTS", keys.events, keys.sequence(INSTANCE)) == 0
+
+
+def test_instances_that_never_said_goodbye_are_pushed_out(connection: Connection, keys: ShardKeys) -> None:
+    """Each killed process leaves one behind: those silent longest go first."""
+    dead = [item for number in range(10_001) for item in (number, f"host:9:{number:016x}")]
+    connection.command("ZADD", keys.producers("ranker"), *dead)
+    append(connection, keys, {}, mode="heartbeat", seq=0, through_ms=99_000)
+    assert connection.command("ZCOUNT", keys.producers("ranker"), "-inf", 0) == 0
+    assert connection.command("ZCARD", keys.producers("ranker")) == 10_001
+
+
 def test_a_batch_without_fields_is_refused(connection: Connection, keys: ShardKeys) -> None:
     """An entry must say what it is."""
     with pytest.raises(CommandRefusedError, match="pairs of fields"):
         append(connection, keys, {}, seq=1)
+
+
+@pytest.mark.parametrize("mode", ["heartbeat", "goodbye"])
+def test_a_sign_of_life_that_names_more_than_is_known_is_a_gap(
+    mode: str, connection: Connection, keys: ShardKeys
+) -> None:
+    """A failover that lost confirmed batches shows at once, and nothing is claimed to be complete meanwhile."""
+    append(connection, keys, BATCH, seq=1, through_ms=1_000)
+    assert append(connection, keys, {}, mode=mode, seq=0, previous=3, through_ms=5_000) == ["gap", "1"]
+    assert as_int(connection.command("ZSCORE", keys.producers("ranker"), INSTANCE)) == 1_000
+
+
+@pytest.mark.parametrize("mode", ["heartbeat", "goodbye"])
+def test_a_sign_of_life_that_names_what_is_known_is_taken(mode: str, connection: Connection, keys: ShardKeys) -> None:
+    """In doubt about a batch that landed, a producer names less than the server has."""
+    append(connection, keys, BATCH, seq=1)
+    append(connection, keys, BATCH, seq=2)
+    assert append(connection, keys, {}, mode=mode, seq=0, previous=1, through_ms=5_000) == ["ok", ""]

@@ -2,11 +2,14 @@
 
 import pytest
 
+from barograph_core.errors import CommandRefusedError
 from barograph_core.keys import ShardKeys
-from barograph_core.stream import Connection, as_hash, as_int, as_list, as_text
+from barograph_core.stream import Connection, Value, as_hash, as_int, as_list, as_text
 from tests.support import append
 
 MINUTES_5 = 300_000
+KEEP_MS = 900_000
+KEEP_CHILDREN_MS = 450_000
 
 
 def close(
@@ -18,21 +21,25 @@ def close(
     revision: int = -1,
     step: int = 1_000,
     blob: bytes = b"pane",
+    metrics_keep_ms: int | str = 3_600_000,
+    is_coarsest: bool = False,
 ) -> list[object]:
     is_base = step == 1_000
     source = keys.parts("ranker", start) if is_base else keys.panes("ranker", 1_000, start)
     span = 10_000 if is_base else 60_000
+    keep: list[Value] = [KEEP_MS, 0 if is_base else KEEP_CHILDREN_MS, MINUTES_5, metrics_keep_ms]
     reply = connection.call(
         "baro_close_1",
         [
             source,
             keys.panes("ranker", step, start - start % span),
             keys.open,
+            keys.rollups,
             keys.closed,
             keys.producers("ranker"),
             keys.metrics,
         ],
-        ["ranker", step, start, 1_000, token, revision, blob, 900_000, MINUTES_5, 3_600_000, span, "requests", 3],
+        ["ranker", step, start, 1_000, token, revision, blob, *keep, 0 if is_coarsest else span, "requests", 3],
     )
     return [item.decode() if isinstance(item, bytes) else item for item in as_list(reply)]
 
@@ -67,7 +74,8 @@ def test_closing_moves_the_cursor_and_makes_the_roll_up_due(connection: Connecti
     push(connection, keys, 11_000)
     close(connection, keys, 11_000, token=1)
     assert connection.command("HGET", keys.closed, "ranker") == b"12000"
-    assert connection.command("ZRANGE", keys.open, 0, -1, "WITHSCORES") == [b"ranker:10000:10000", b"20000"]
+    assert connection.command("ZRANGE", keys.rollups, 0, -1, "WITHSCORES") == [b"ranker:10000:10000", b"20000"]
+    assert connection.command("EXISTS", keys.open) == 0
     assert connection.command("EXISTS", keys.parts("ranker", 11_000)) == 0
 
 
@@ -99,6 +107,57 @@ def test_a_roll_up_is_refused_when_a_child_changed(connection: Connection, keys:
     close(connection, keys, 10_000, token=1)
     assert close(connection, keys, 0, token=0, step=10_000) == ["changed"]
     assert close(connection, keys, 0, token=1, step=10_000)[0] == "ok"
+
+
+def test_a_pane_expires_when_its_roll_up_has_it_and_not_before(connection: Connection, keys: ShardKeys) -> None:
+    """However long the aggregators pause, the roll-up they make afterwards is whole."""
+    children = keys.panes("ranker", 1_000, 0)
+    push(connection, keys, 9_000)
+    close(connection, keys, 9_000, token=1)
+    before = as_int(connection.command("PTTL", children))
+    close(connection, keys, 0, token=1, step=10_000)
+    assert (before, 0 < as_int(connection.command("PTTL", children)) <= KEEP_CHILDREN_MS) == (-1, True)
+
+
+def test_a_revision_keeps_the_pane_until_it_is_rolled_up_again(connection: Connection, keys: ShardKeys) -> None:
+    """The roll-up of a late event reads all children anew."""
+    push(connection, keys, 9_000)
+    close(connection, keys, 9_000, token=1)
+    close(connection, keys, 0, token=1, step=10_000)
+    push(connection, keys, 8_000)
+    close(connection, keys, 8_000, token=1)
+    assert connection.command("PTTL", keys.panes("ranker", 1_000, 0)) == -1
+
+
+def test_the_coarsest_pane_expires_from_its_closing(connection: Connection, keys: ShardKeys) -> None:
+    """Nothing is made of it any more."""
+    push(connection, keys, 9_000)
+    close(connection, keys, 9_000, token=1, is_coarsest=True)
+    assert 0 < as_int(connection.command("PTTL", keys.panes("ranker", 1_000, 0))) <= KEEP_MS
+    assert connection.command("EXISTS", keys.rollups) == 0
+
+
+def test_empty_panes_before_it_come_first_when_an_instance_is_missing_in_them(
+    connection: Connection, keys: ShardKeys
+) -> None:
+    """An absent pane says that nothing came and nobody was missing: of a dead instance's silence that is not true."""
+    push(connection, keys, 1_000)
+    close(connection, keys, 1_000, token=1)
+    append(connection, keys, {}, mode="heartbeat", seq=0, through_ms=2_500)
+    push(connection, keys, 4_000)
+    assert close(connection, keys, 4_000, token=1) == ["hole", "2000"]
+    assert close(connection, keys, 2_000, token=0) == ["ok", 0, 1]
+    assert close(connection, keys, 3_000, token=0) == ["ok", 0, 1]
+    assert close(connection, keys, 4_000, token=1) == ["ok", 0, 1]
+
+
+def test_a_wrong_argument_closes_nothing(connection: Connection, keys: ShardKeys) -> None:
+    """What the last write needs is checked before the first: there is no rollback."""
+    push(connection, keys, 1_000)
+    with pytest.raises(CommandRefusedError, match="whole number"):
+        close(connection, keys, 1_000, token=1, metrics_keep_ms="soon")
+    assert connection.command("EXISTS", keys.closed, keys.metrics, keys.panes("ranker", 1_000, 0)) == 0
+    assert connection.command("LLEN", keys.parts("ranker", 1_000)) == 1
 
 
 def test_an_instance_that_has_not_shipped_everything_is_missing(connection: Connection, keys: ShardKeys) -> None:
@@ -162,12 +221,3 @@ def test_read_sends_only_what_is_new(connection: Connection, keys: ShardKeys) ->
     assert new == [b"2000", [[b"1000", b"0", b"0", b"pane"]], [[b"2", b"part", b"part"]]]
     known = connection.call("baro_read_1", request, ["ranker", 1, 1, 1_000, 0, 1], read_only=True)
     assert known == [b"2000", [], [[b"2", b"part"]]]
-
-
-def test_a_series_is_admitted_up_to_the_cap(connection: Connection, keys: ShardKeys) -> None:
-    """The decision is the service's, not the worker's, and stays."""
-    first = [
-        as_int(item) for item in as_list(connection.call("baro_admit_1", [keys.series("ranker")], [2, "a", "b", "c"]))
-    ]
-    again = [as_int(item) for item in as_list(connection.call("baro_admit_1", [keys.series("ranker")], [2, "c", "b"]))]
-    assert (first, again) == ([1, 1, 0], [0, 1])

@@ -20,11 +20,13 @@ def ids(connection: Connection, keys: ShardKeys) -> list[str]:
     return [str(entry_id) for entry_id in stream_ids(connection, keys.events)]
 
 
-def commit(connection: Connection, keys: ShardKeys, consumer: str, ids: list[str], errors: int = 0) -> list[str]:
+def commit(
+    connection: Connection, keys: ShardKeys, consumer: str, ids: list[str], errors: int = 0, start: Value = 1_000
+) -> list[str]:
     reply = connection.call(
         "baro_commit_1",
         [keys.events, keys.open, keys.progress, keys.metrics, keys.parts("ranker", 1_000)],
-        [GROUP, consumer, 1_000, 7, errors, 3_600_000, len(ids), *ids, "ranker", 1_000, b"part"],
+        [GROUP, consumer, 1_000, 7, errors, 3_600_000, len(ids), *ids, "ranker", start, b"part"],
     )
     return [as_text(item) for item in as_list(reply)]
 
@@ -97,10 +99,21 @@ def test_a_foreign_key_refuses_the_whole_commit(connection: Connection, keys: Sh
     assert (pending(connection, keys), parts(connection, keys)) == (3, [])
 
 
+def test_a_wrong_argument_refuses_the_whole_commit(connection: Connection, keys: ShardKeys, ids: list[str]) -> None:
+    """As a foreign key does: before the first write."""
+    with pytest.raises(CommandRefusedError, match="whole number"):
+        commit(connection, keys, "mine", ids, start="soon")
+    assert (pending(connection, keys), parts(connection, keys)) == (3, [])
+
+
+def bury(connection: Connection, keys: ShardKeys, consumer: str, entry_id: str, reason: str = "reason") -> list[Reply]:
+    args: list[Value] = [GROUP, consumer, entry_id, "aggregator", reason, 1]
+    return as_list(connection.call("baro_dead_1", [keys.events, keys.dead, keys.progress], args))
+
+
 def test_a_dead_entry_keeps_its_fields_and_reason(connection: Connection, keys: ShardKeys, ids: list[str]) -> None:
     """What cannot be processed is moved whole and acknowledged in one step."""
-    args: list[Value] = [GROUP, "mine", ids[0], "aggregator", "unknown schema version '9'", 1]
-    status, dead_id = as_list(connection.call("baro_dead_1", [keys.events, keys.dead], args))
+    status, dead_id = bury(connection, keys, "mine", ids[0], "unknown schema version '9'")
     entry = as_list(as_list(connection.command("XRANGE", keys.dead, as_text(dead_id), as_text(dead_id)))[0])
     fields = as_hash(entry[1])
     assert (status, pending(connection, keys)) == (b"ok", 2)
@@ -113,9 +126,26 @@ def test_a_dead_entry_keeps_its_fields_and_reason(connection: Connection, keys: 
 
 def test_an_entry_claimed_away_is_not_buried(connection: Connection, keys: ShardKeys, ids: list[str]) -> None:
     """Only the owner may give an entry up."""
-    args: list[Value] = [GROUP, "other", ids[0], "aggregator", "reason", 1]
-    assert as_list(connection.call("baro_dead_1", [keys.events, keys.dead], args)) == [b"lost", ids[0].encode()]
+    assert bury(connection, keys, "other", ids[0]) == [b"lost", ids[0].encode()]
     assert connection.command("EXISTS", keys.dead) == 0
+
+
+@pytest.mark.parametrize(
+    ("names", "size", "left_off"), [(5_000, 1, b"4900"), (3, 1_048_576, b"2")], ids=["many fields", "long fields"]
+)
+def test_a_foreign_entry_of_any_size_can_be_buried(
+    connection: Connection, keys: ShardKeys, ids: list[str], names: int, size: int, left_off: bytes
+) -> None:
+    """One that cannot be would stay pending, and hold the watermark, for ever."""
+    del ids
+    flat = [item for number in range(names) for item in (f"f{number}", "x" * size)]
+    entry_id = as_text(connection.command("XADD", keys.events, "*", *flat))
+    connection.command("XREADGROUP", "GROUP", GROUP, "mine", "STREAMS", keys.events, ">")
+    bury(connection, keys, "mine", entry_id)
+    (entry,) = as_list(connection.command("XRANGE", keys.dead, "-", "+"))
+    fields = as_hash(as_list(entry)[1])
+    assert (fields["dead_id"], fields["f0"], fields["dead_left_off"]) == (entry_id.encode(), b"x" * size, left_off)
+    assert pending(connection, keys) == 3
 
 
 def test_only_consumers_that_hold_nothing_are_reaped(connection: Connection, keys: ShardKeys, ids: list[str]) -> None:

@@ -69,6 +69,22 @@ def test_one_worker_holds_the_closing_lease(connection: Connection, keys: ShardK
     assert frontier(connection, keys, "other")[1]
 
 
+def test_an_id_from_the_future_does_not_carry_the_watermark_away(connection: Connection, keys: ShardKeys) -> None:
+    """After a set-back clock, or an XADD with an id of its own, it goes no further than now."""
+    connection.command("XADD", keys.events, "9000000000000-0", "v", "1")
+    group_at_start(connection, keys)
+    watermark, _, _, now = frontier(connection, keys)
+    assert watermark == now - 500
+
+
+def test_a_lease_from_before_the_clock_was_set_back_has_lapsed(connection: Connection, keys: ShardKeys) -> None:
+    """Otherwise a dead closer would be waited for as long as the clock was wrong."""
+    group_at_start(connection, keys)
+    frontier(connection, keys, "mine")
+    connection.command("HSET", keys.progress, "closer_until_ms", 9_000_000_000_000)
+    assert frontier(connection, keys, "other")[1]
+
+
 def test_a_flushed_stream_is_reported_as_no_group(connection: Connection, keys: ShardKeys) -> None:
     """The consumer loop makes the group anew on this error."""
     with pytest.raises(NoGroupError):

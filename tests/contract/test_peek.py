@@ -2,9 +2,12 @@
 
 import pytest
 
+from barograph_core.encode import encode_batch, entry_fields
+from barograph_core.events import KINDS
 from barograph_core.keys import ShardKeys
 from barograph_core.library import ensure_library
 from barograph_core.stream import Connection, as_list, as_text
+from tests.batches import encoded, request
 from tests.support import append, request_batch
 
 
@@ -26,6 +29,28 @@ def test_events_are_decoded_event_by_event(server: Connection, keys: ShardKeys) 
     ((head, *events),) = peek(server, keys.events)
     assert "kind=request service=ranker" in head
     assert events == ["1000 /predict GET 200 duration_ms=12.5", "1250 /predict GET 503 duration_ms=40"]
+
+
+def test_every_measure_of_a_sample_has_its_name(server: Connection, keys: ShardKeys) -> None:
+    """The function's own table of columns is that of the kinds."""
+    kind = KINDS["system"]
+    columns = [[float(number)] for number, _ in enumerate(kind.measures)]
+    batch = encode_batch(kind, [("web-1", "host")], [0], [1_000], columns)
+    append(server, keys, entry_fields(batch, service="ranker", instance="host:1:0000000000000001", seq=1, through_ms=0))
+    ((_, line),) = peek(server, keys.events)
+    shown = " ".join(f"{name}={number}" for number, name in enumerate(kind.measure_names))
+    assert line == f"1000 web-1 host {shown}"
+
+
+def test_free_labels_and_weights_stand_in_the_line(server: Connection, keys: ShardKeys) -> None:
+    """A sampled request says how many it stands for."""
+    batch = encoded("request", [request(1_000, 1.5, tenant="acme", weight=10), request(1_001, 2.5)])
+    append(server, keys, entry_fields(batch, service="ranker", instance="host:1:0000000000000001", seq=1, through_ms=0))
+    ((_, *events),) = peek(server, keys.events)
+    assert events == [
+        "1000 /predict GET 200 tenant acme duration_ms=1.5 weight=10",
+        "1001 /predict GET 200 duration_ms=2.5",
+    ]
 
 
 def test_what_cannot_be_decoded_is_said_not_raised(server: Connection, keys: ShardKeys) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from barograph_core.errors import CommandRefusedError
 from barograph_core.keys import ShardKeys
 from barograph_core.stream import Connection, Reply, Value, as_hash, as_list, as_text
 
@@ -16,10 +17,11 @@ def transition(
     closed: tuple[Value, Value] = ("", ""),
     provisional_at: Value = "",
     ids: tuple[str, ...] = (),
+    claim_ms: Value = 60_000,
 ) -> list[Reply]:
     args: list[Value] = [GROUP, "mine", "ranker", version, *closed, provisional_at, 86_400_000, len(ids), *ids]
     for alert_id, state, mode, fields in changes:
-        args += [alert_id, state, mode, "error:300000", 60_000, len(fields), *fields]
+        args += [alert_id, state, mode, "error:300000", claim_ms, len(fields), *fields]
     names = [keys.state("ranker"), keys.metrics, keys.alerts, *(keys.cooldown(change[0]) for change in changes)]
     return as_list(connection.call("baro_transition_1", names, args))
 
@@ -111,3 +113,13 @@ def test_fields_stand_as_given_when_the_cooldown_is_not_asked(
     transition(connection, keys, ("a", "", mode, ["to", "resolved", "notify", "1", "reason", ""]))
     assert alerts(connection, keys) == [{"to": b"resolved", "notify": b"1", "reason": b""}]
     assert connection.command("EXISTS", keys.cooldown("a")) == (1 if mode == "none" else 0)
+
+
+@pytest.mark.parametrize("claim_ms", [0, "nan", "1.5"])
+def test_a_wrong_life_of_a_cooldown_key_applies_nothing(
+    connection: Connection, keys: ShardKeys, claim_ms: Value
+) -> None:
+    """SET would refuse it after other changes have been written: it is checked before the first."""
+    with pytest.raises(CommandRefusedError, match="do not add up"):
+        transition(connection, keys, ("a", "x", "none", FIRING), ("b", "x", "claim", FIRING), claim_ms=claim_ms)
+    assert connection.command("EXISTS", keys.state("ranker"), keys.alerts) == 0

@@ -3,6 +3,8 @@
 import math
 import random
 import struct
+from collections import Counter
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -30,9 +32,11 @@ CUSTOM = st.builds(
 )
 REQUEST = st.builds(
     Event,
-    st.tuples(st.sampled_from(["/a", "/b"]), st.just("GET"), st.sampled_from([200, 404, 500, 503])),
+    st.tuples(st.sampled_from(["/a", "/b"]), st.just("GET"), st.sampled_from([200, 404, 500, 503]))
+    | st.tuples(st.just("/a"), st.just("GET"), st.just(200), st.just("tenant"), st.sampled_from("xy")),
     st.integers(0, 2_999),
     st.tuples(st.none() | st.floats(0, 1e6)),
+    st.sampled_from([1, 1, 2, 1_000]),
 )
 KIND_AND_EVENTS = st.lists(CUSTOM, min_size=1, max_size=40).map(lambda events: ("custom", events)) | st.lists(
     REQUEST, min_size=1, max_size=40
@@ -93,8 +97,9 @@ def test_any_split_and_order_gives_the_same_bytes(
 @given(KIND_AND_EVENTS)
 def test_a_pane_agrees_with_the_events(given_events: tuple[str, list[Event]]) -> None:
     """Counts, sums, extremes and status codes, against a ledger kept in plain Python."""
-    kind, events = given_events
-    (row,) = Pane.merge(list(panes_of(kind, events).values())).group(kind)
+    kind, records = given_events
+    events = [record for record in records for _ in range(record.weight)]
+    (row,) = Pane.merge(list(panes_of(kind, records).values())).group(kind)
     (summary,) = row.measures.values()
     numbers = values(events)
     assert (row.count, summary.count) == (len(events), len(numbers))
@@ -154,3 +159,29 @@ def _refuse(data: bytes) -> None:
     for kind in pane.kinds:
         pane.series(kind)
         pane.group(kind)
+
+
+@settings(max_examples=60, deadline=None)
+@given(KIND_AND_EVENTS)
+def test_a_weight_equals_that_many_events(given_events: tuple[str, list[Event]]) -> None:
+    """Counts, status counts, sums and sketches are those of the event repeated; only the mark tells them apart."""
+    kind, records = given_events
+    repeated = [replace(record, weight=1) for record in records for _ in range(record.weight)]
+    weighted = Pane.merge(list(panes_of(kind, records).values()))
+    slices = [repeated[start : start + 1_000] for start in range(0, len(repeated), 1_000)]
+    plain = Pane.merge(list(panes_of(kind, *slices).values()))
+    wanted = Counter[tuple[str, ...]]()
+    for record in records:
+        labels = tuple(label for label in record.labels if isinstance(label, str))
+        wanted[labels] += record.weight if record.weight > 1 else 0
+    assert {row.labels: row.estimated for row in weighted.series(kind)} == dict(wanted)
+    assert [replace(row, estimated=0, measures={}) for row in weighted.series(kind)] == [
+        replace(row, measures={}) for row in plain.series(kind)
+    ]
+    for mine, theirs in zip(weighted.series(kind), plain.series(kind), strict=True):
+        for name, summary in mine.measures.items():
+            other = theirs.measures[name]
+            assert (summary.count, summary.total, summary.squares) == (other.count, other.total, other.squares)
+            assert (summary.minimum, summary.maximum) == (other.minimum, other.maximum)
+            assert summary.bins.tolist() == other.bins.tolist()
+            assert summary.bin_counts.tolist() == other.bin_counts.tolist()

@@ -18,9 +18,17 @@ local function hint(keys, args, services, newest, now)
 end
 
 local function commit(keys, args)
+  local wrong_argument = not_whole(args, {3, 4, 5, 6, 7})
+  if wrong_argument then return wrong_argument end
   local n = tonumber(args[7])
   local first = 8 + n
-  if (#args - first + 1) ~= 3 * (#keys - 4) then return fail('each parts key needs service, start_ms and blob') end
+  if n == 0 or (#args - first + 1) ~= 3 * (#keys - 4) then
+    return fail('each parts key needs service, start_ms and blob')
+  end
+  for at = first + 1, #args, 3 do
+    wrong_argument = not_whole(args, {at})
+    if wrong_argument then return wrong_argument end
+  end
   local wanted = {{keys[2], 'zset'}, {keys[3], 'hash'}, {keys[4], 'stream'}}
   for i = 5, #keys do wanted[#wanted + 1] = {keys[i], 'list'} end
   local wrong = wrong_type(wanted)

@@ -22,7 +22,9 @@ end
 
 local function closing_lease(progress, consumer, lease_ms, now)
   local held = redis.call('HMGET', progress, 'closer', 'closer_until_ms')
-  if held[1] and held[1] ~= consumer and tonumber(held[2]) > now then return 0 end
+  local until_ms = tonumber(held[2] or '0')
+  -- A lease that ends later than any can was given before the server's clock was set back.
+  if held[1] and held[1] ~= consumer and until_ms > now and until_ms <= now + lease_ms then return 0 end
   redis.call('HSET', progress, 'closer', consumer, 'closer_until_ms', whole(now + lease_ms))
   return 1
 end
@@ -30,11 +32,15 @@ end
 local function frontier(keys, args)
   local wrong = wrong_type({{keys[1], 'stream'}, {keys[2], 'hash'}})
   if wrong then return fail(wrong) end
+  local wrong_argument = not_whole(args, {2, 4})
+  if wrong_argument then return wrong_argument end
   local delivered = delivered_id(keys[1], args[1])
   if not delivered then return redis.error_reply('NOGROUP no consumer group ' .. args[1] .. ' on ' .. keys[1]) end
   local oldest = oldest_unfinished(keys[1], args[1], delivered)
   local now = now_ms()
-  local reached = (oldest and split_id(oldest) or now) - tonumber(args[2])
+  -- Ids can run ahead of the clock: after it was set back, after a failover, or by an XADD with an id of its own.
+  -- Never ahead of now: a watermark that has once reached next year closes nothing in order any more.
+  local reached = math.min(oldest and split_id(oldest) or now, now) - tonumber(args[2])
   local watermark = tonumber(redis.call('HGET', keys[2], 'watermark_ms') or '0')
   if reached > watermark then
     watermark = reached

@@ -1,13 +1,14 @@
 -- The outbox of a channel: a sorted set of groups (today one alert each) by due time, and for each group one
--- hash `items`: a field for each entry still to be told, named by its entry id, and the field `memory`.
+-- hash `items`: a field for each entry still to be told, named by its entry id, and the fields `memory` and `trying`.
 -- The group's items are told in the order of their ids by whoever holds the group's lease.
 
 local MEMORY = 'memory'
+local TRYING = 'trying'
 -- The longest a transition claims a cooldown key for. A key that lives longer was extended by a delivery.
 local LONGEST_CLAIM_MS = 60000
 
 local function count_items(items)
-  return redis.call('HLEN', items) - redis.call('HEXISTS', items, MEMORY)
+  return redis.call('HLEN', items) - redis.call('HEXISTS', items, MEMORY) - redis.call('HEXISTS', items, TRYING)
 end
 
 -- baro_enqueue_1: move one alerts entry, fenced, to a channel's outbox, or note why it is not sent, and acknowledge it.
@@ -34,12 +35,26 @@ end
 
 redis.register_function('baro_enqueue_1', enqueue)
 
+-- baro_attempt_1: note which item is about to be sent; only the holder of the group's lease may send. What is still
+-- noted when the next holder comes was sent or not: nobody lived to tell.
+-- KEYS items lease      ARGV token id      Replies 1 | 0. Cost: O(1). allow-oom: as baro_delivered_1, which ends it.
+local function attempt(keys, args)
+  local wrong = wrong_type({{keys[1], 'hash'}, {keys[2], 'string'}})
+  if wrong then return fail(wrong) end
+  if redis.call('GET', keys[2]) ~= args[1] or redis.call('HEXISTS', keys[1], args[2]) == 0 then return 0 end
+  redis.call('HSET', keys[1], TRYING, args[2])
+  return 1
+end
+
+redis.register_function({function_name = 'baro_attempt_1', callback = attempt, flags = {'allow-oom'}})
+
 -- baro_delivered_1: what became of one item; only the holder of the group's lease may say so.
 -- KEYS outbox items deliveries lease dead [cooldown]
--- ARGV token member id result(sent|retry|dead|suppressed) due_ms item memory remember_ms cooldown_ms keep_ms
---      dead_reason dead_attempts field value ...
+-- ARGV token member id result(sent|retry|dead|suppressed) due_ms item memory remember_ms cooldown_ms cooldown_tag
+--      keep_ms dead_reason dead_attempts field value ...
 --      due_ms: when the group is to be looked at again, if anything is left of it; item: JSON text, written by retry
---      and copied by dead; memory: JSON text; remember_ms: how long it outlives the last item; fields: a deliveries entry
+--      and copied by dead; memory: JSON text; remember_ms: how long it outlives the last item;
+--      cooldown_tag: what the key is to hold if its claim has lapsed; fields: a deliveries entry
 -- Replies {"ok"} | {"fenced"}. Cost: O(log n). allow-oom: a delivery frees its item.
 local function delivered(keys, args)
   local wrong = wrong_type({
@@ -47,14 +62,15 @@ local function delivered(keys, args)
     keys[6] and {keys[6], 'string'},
   })
   if wrong then return fail(wrong) end
-  for _, at in ipairs({5, 8, 9, 10}) do
+  for _, at in ipairs({5, 8, 9, 11}) do
     if not tonumber(args[at]) then return fail('due_ms, remember_ms, cooldown_ms and keep_ms must be numbers') end
   end
-  if #args < 14 or #args % 2 ~= 0 then return fail('a field of the deliveries entry lacks its value') end
+  if #args < 15 or #args % 2 ~= 1 then return fail('a field of the deliveries entry lacks its value') end
   if redis.call('GET', keys[4]) ~= args[1] then return {'fenced'} end
   if redis.call('HEXISTS', keys[2], args[3]) == 0 then return {'fenced'} end
   local now, result = now_ms(), args[4]
   redis.call('HSET', keys[2], MEMORY, args[7])
+  redis.call('HDEL', keys[2], TRYING)
   if result == 'retry' then
     redis.call('HSET', keys[2], args[3], args[6])
   else
@@ -70,15 +86,15 @@ local function delivered(keys, args)
     redis.call('ZADD', keys[1], is_overtaken and 0 or args[5], args[2])
   end
   if result == 'dead' then
-    redis.call('XADD', keys[5], 'MAXLEN', '~', 10000, '*', 'dead_stage', 'notifier', 'dead_reason', args[11],
-      'dead_attempts', args[12], 'dead_stream', keys[1], 'dead_id', args[3], 'dead_at_ms', whole(now),
+    redis.call('XADD', keys[5], 'MAXLEN', '~', 10000, '*', 'dead_stage', 'notifier', 'dead_reason', args[12],
+      'dead_attempts', args[13], 'dead_stream', keys[1], 'dead_id', args[3], 'dead_at_ms', whole(now),
       'notification', args[6])
   end
   if result == 'sent' and keys[6] and tonumber(args[9]) > 0 and redis.call('PTTL', keys[6]) <= LONGEST_CLAIM_MS then
     -- Extends whatever claim there is: from the first delivery on, the full cooldown runs.
-    redis.call('SET', keys[6], redis.call('GET', keys[6]) or '', 'PX', args[9])
+    redis.call('SET', keys[6], redis.call('GET', keys[6]) or args[10], 'PX', args[9])
   end
-  add(keys[3], now, args[10], slice(args, 13, #args))
+  add(keys[3], now, args[11], slice(args, 14, #args))
   return {'ok'}
 end
 

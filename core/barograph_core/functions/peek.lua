@@ -3,7 +3,10 @@
 local COLUMNS = {
   request = {'duration_ms'},
   model = {'latency_ms', 'confidence', 'prediction', 'absolute_error'},
-  system = {'memory_mb', 'cpu_percent', 'memory_percent', 'disk_percent', 'threads', 'open_files'},
+  system = {
+    'memory_mb', 'cpu_percent', 'memory_percent', 'disk_percent', 'threads', 'open_files', 'disk_read_mb_per_s',
+    'disk_write_mb_per_s', 'network_sent_mb_per_s', 'network_received_mb_per_s', 'load_1m', 'gc_collections',
+  },
   custom = {'value'},
 }
 local WIDTHS = {B = 1, H = 2, I = 4, Q = 8, d = 8}
@@ -13,6 +16,12 @@ local MAX_LINES = 20
 local function cell(column, index)
   local code = column[1]
   return (struct.unpack(FORMATS[code], column[2], (index - 1) * WIDTHS[code] + 1))
+end
+
+-- A record that stands for several events (a sampled one) says so at its end.
+local function weight(batch, index)
+  if type(batch[6]) ~= 'table' then return 1 end
+  return cell(batch[6], index)
 end
 
 local function event_line(kind, batch, index)
@@ -25,6 +34,7 @@ local function event_line(kind, batch, index)
       if value == value then line[#line + 1] = name .. '=' .. string.format('%.6g', value) end
     end
   end
+  if weight(batch, index) ~= 1 then line[#line + 1] = 'weight=' .. whole(weight(batch, index)) end
   return table.concat(line, ' ')
 end
 

@@ -26,6 +26,16 @@ local function wrong_type(wanted)
   return nil
 end
 
+-- Returns an error reply for the first of `positions` whose argument is not a whole number, or nil. What tonumber()
+-- takes beside (nan, 0x10) fails in ZADD, PEXPIRE or arithmetic, after the first write.
+local function not_whole(args, positions)
+  for _, at in ipairs(positions) do
+    local text = args[at] or ''
+    if #text > 16 or not string.match(text, '^%d+$') then return fail('argument ' .. at .. ' must be a whole number') end
+  end
+  return nil
+end
+
 -- Returns ms and seq of an entry id as numbers: ids compare as pairs, never as text.
 local function split_id(id)
   local ms, seq = string.match(id, '^(%d+)-(%d+)$')

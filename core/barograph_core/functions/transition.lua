@@ -10,11 +10,17 @@
 --                     clear  deletes the key; notify and reason stand among the fields
 -- Replies {"ok", version, {flag...}} with flag 1 notified, 0 in cooldown, - no entry, x not due
 --       | {"stale", version, closed_at} | {"lost", id...}. Cost: O(changes + n).
+local MOST_FIELDS = 1000
+local CLAIMING = {claim = true, ['break'] = true, remind = true}
+
 local function parse_changes(keys, args, at)
   local changes = {}
   while at <= #args do
+    if not_whole(args, {at + 5}) then return nil end
+    -- SET refuses a life of 0.
+    if CLAIMING[args[at + 2]] and (not_whole(args, {at + 4}) or tonumber(args[at + 4]) == 0) then return nil end
     local k = tonumber(args[at + 5])
-    if not k or k % 2 ~= 0 or at + 5 + k > #args then return nil end
+    if k % 2 ~= 0 or k > MOST_FIELDS or at + 5 + k > #args then return nil end
     changes[#changes + 1] = {
       id = args[at], state = args[at + 1], mode = args[at + 2], tag = args[at + 3], claim_ms = args[at + 4],
       fields = slice(args, at + 6, at + 5 + k), cooldown = keys[4 + #changes],
@@ -60,6 +66,8 @@ end
 local function transition(keys, args)
   local wrong = wrong_type({{keys[1], 'hash'}, {keys[2], 'stream'}, {keys[3], 'stream'}})
   if wrong then return fail(wrong) end
+  local wrong_argument = not_whole(args, {8, 9}) or (args[7] ~= '' and not_whole(args, {7}))
+  if wrong_argument then return wrong_argument end
   local n = tonumber(args[9])
   local ids = slice(args, 10, 9 + n)
   local changes = parse_changes(keys, args, 10 + n)

@@ -4,10 +4,12 @@ import contextlib
 import threading
 from collections.abc import Generator, Sequence
 
+import pytest
+
 from barograph_core.clock import SystemClock
 from barograph_core.consumer import Consumer, ConsumerSettings, UnreadableEntryError
 from barograph_core.keys import ShardKeys
-from barograph_core.library import ensure_library
+from barograph_core.library import ensure_library, loaded_version
 from barograph_core.self_metrics import Counters
 from barograph_core.stream import Connection, Entry, as_hash, as_int, as_list
 from tests.support import valkey_server, wait_until
@@ -144,6 +146,37 @@ def test_a_flushed_server_gets_its_group_back(keys: ShardKeys) -> None:
         it.sees("before", "after")
 
 
+def test_a_server_that_lost_its_functions_gets_them_back(keys: ShardKeys) -> None:
+    """One without persistence comes back from a restart without them; workers load what is missing."""
+    with valkey_server() as url, running(url, keys) as it:
+        it.send(text="before")
+        it.sees("before")
+        it.writer.command("FUNCTION", "FLUSH")
+        wait_until(lambda: loaded_version(it.writer) is not None, what="the library")
+        it.send(text="after")
+        it.sees("before", "after")
+
+
+def test_a_foreign_entry_of_any_size_goes_to_the_dead_letters(valkey_url: str, keys: ShardKeys) -> None:
+    """What could not be buried would be handed over again and again, and hold the watermark for ever."""
+    with running(valkey_url, keys) as it:
+        it.send(**{f"field{number}": "x" for number in range(5_000)})
+        it.send(text="after")
+        it.sees("after")
+        wait_until(lambda: it.pending() == 0, what="the burial")
+
+
+def test_a_flood_of_dead_letters_is_no_flood_of_log_lines(
+    valkey_url: str, keys: ShardKeys, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The stream has each with its reason; the log says that it happens, and how many there are."""
+    with running(valkey_url, keys) as it:
+        for _ in range(200):
+            it.writer.command("XADD", keys.events, "*", "other", "x")
+        wait_until(lambda: it.counters["entries_dead"] == 200, what="the dead letters")
+    assert 1 <= len([record for record in caplog.records if record.message == "entry.dead"]) < 50
+
+
 def test_a_trimmed_pending_entry_is_counted_as_lost(valkey_url: str, keys: ShardKeys) -> None:
     """Nothing is left of it but the count."""
     writer = Connection.open(valkey_url)
@@ -154,6 +187,7 @@ def test_a_trimmed_pending_entry_is_counted_as_lost(valkey_url: str, keys: Shard
     with running(valkey_url, keys) as it:
         wait_until(lambda: it.counters["entries_lost"] == 1, what="the lost entry")
         assert it.pending() == 0
+        assert it.writer.command("HGET", keys.progress, f"lost:{GROUP}") == b"1"
 
 
 def test_ticks_go_on_when_nothing_comes(valkey_url: str, keys: ShardKeys) -> None:

@@ -31,8 +31,9 @@ def two(
     series: object = SERIES,
     times: object = TIMES,
     columns: object = (DURATIONS,),
+    weights: tuple[object, ...] = (),
 ) -> dict[bytes, bytes]:
-    return with_fields(entry("request", TWO), data=pack([base_ms, labels, series, times, columns]))
+    return with_fields(entry("request", TWO), data=pack([base_ms, labels, series, times, columns, *weights]))
 
 
 def column(code: str, *values: float) -> list[object]:
@@ -127,7 +128,7 @@ def test_every_field_is_needed(name: str) -> None:
         ({"v": b"2"}, r"^v b'2' is not a known schema version"),
         ({"kind": b"trace"}, r"^kind b'trace' is none of request, model, system, custom$"),
         ({"kind": b"\xff"}, r"^kind .* is not UTF-8$"),
-        ({"kind": b"model"}, r"^labels of a model event"),
+        ({"kind": b"model"}, r"^columns .* is not one for each of 4 measures$"),
         ({"service": b"a b"}, r"^service 'a b' is not"),
         ({"service": b"s" * 65}, r"^service .* is not 1 to 64 bytes$"),
         ({"service": b"ranker\n"}, r"^service"),
@@ -145,7 +146,7 @@ def test_every_field_is_needed(name: str) -> None:
         ({"last_ms": b"1006"}, r"^times span 1000..1005, the header says 1000..1006$"),
         ({"data": b""}, r"^data is not our MessagePack"),
         ({"data": b"\x01"}, r"^data holds 1, not an array$"),
-        ({"data": pack([1, 2, 3])}, r"^data holds 3 parts, not 5$"),
+        ({"data": pack([1, 2, 3])}, r"^data holds 3 parts, not 5 or 6$"),
         ({"data": b"\x95" * 100_000}, r"^data is not our MessagePack"),
         ({"data": b"\x00" * (MAX_BATCH_BYTES + 1)}, r"^data of 1048577 bytes is longer than 1048576$"),
     ],
@@ -165,9 +166,14 @@ def test_a_wrong_header_is_refused(changes: dict[str, bytes], reason: str) -> No
         (two(labels=[]), r"^labels"),
         (two(labels=[*LABELS, ["/c", "GET", 200]]), r"^labels"),
         (two(labels=["/a", "/b"]), r"^labels .* holds something that is no array$"),
-        (two(labels=[["/a", "GET"], ["/b", "GET"]]), r"^labels of a request event are not 3 items each$"),
+        (two(labels=[["/a", "GET"], ["/b", "GET"]]), r"^labels are not 3 items and up to 16 pairs each$"),
+        (two(labels=[["/a", "GET", 200, "k"], ["/b", "GET", 200]]), r"^labels are not 3 items and up to 16 pairs"),
+        (two(labels=[["/a", "GET", "k", 200, "v"], ["/b", "GET", 200]]), r"^labels .*200.* are not all text"),
+        (two(labels=[["/a", "GET", 200, "k", 1], ["/b", "GET", 200]]), r"^labels .* are not all text$"),
+        (two(labels=[["/a", "GET", 200, "", "v"], ["/b", "GET", 200]]), r"^label names .* are empty, repeated or"),
+        (two(labels=[["/a", "GET", 200, "k", "v", "k", "v"], ["/b", "GET", 200]]), r"^label names .* are empty, rep"),
         (two(labels=[["/a", 1, 200], ["/b", "GET", 200]]), r"^labels \(1, b'GET'\) are not all text$"),
-        (two(labels=[["/a", "GET", 200], ["/b", "GET", True]]), r"^status \(200, True\) is not all integers$"),
+        (two(labels=[["/a", "GET", 200], ["/b", "GET", True]]), r"^status \[200, True\] is not all integers$"),
         (two(labels=[["/a", "GET", 200], ["/b", "GET", 1_000]]), r"^status 1000 is not in 0..999$"),
         (two(labels=[["/a", "GET", 200], ["/b", "GET", -1]]), r"^status -1 is not in 0..999$"),
         (two(labels=[["x" * 257, "GET", 200], ["/b", "GET", 200]]), r"^a label is longer than 256 bytes$"),
@@ -188,6 +194,12 @@ def test_a_wrong_header_is_refused(changes: dict[str, bytes], reason: str) -> No
         (two(columns=[column("d", 1.5)]), r"^duration_ms of code b'd' is 8 bytes, not 16$"),
         (two(columns=[column("Q", 1, 2**53 + 2)]), r"^duration_ms holds 9007199254740994"),
         (two(columns=[["f", b"\0" * 8]]), r"^duration_ms has the unknown column code b'f'$"),
+        (two(weights=(column("B", 0, 1),)), r"^weights hold 0, not in 1..1000$"),
+        (two(weights=(column("H", 1, 1_001),)), r"^weights hold 1001, not in 1..1000$"),
+        (two(weights=(column("B", 1),)), r"^weights of code b'B' is 1 bytes, not 2$"),
+        (two(weights=(column("d", 1, 2),)), r"^weights is a column of fractions$"),
+        (two(weights=(None,)), r"^weights None is not a column of code and bytes$"),
+        (two(weights=(column("B", 1, 2), None)), r"^data holds 7 parts, not 5 or 6$"),
     ],
 )
 def test_wrong_data_is_refused(fields: dict[bytes, bytes], reason: str) -> None:
@@ -238,3 +250,35 @@ def test_the_largest_batch_is_read() -> None:
     """The limits include their ends."""
     events = [request(1_000 + index, float(index), f"/{index}") for index in range(MAX_EVENTS_PER_BATCH)]
     assert decoded("request", events).n == 1_000
+
+
+def test_a_weight_says_how_many_events_a_record_stands_for() -> None:
+    """Records stay as they were recorded; who counts expands them."""
+    batch = decoded("request", [request(1_000, 1.5, weight=3), request(1_001, 2.5, "/b")])
+    assert (batch.n, batch.events) == (2, 4)
+    assert batch.expanded().times_ms.tolist() == [1_000, 1_000, 1_000, 1_001]
+
+
+def test_weights_of_one_take_no_room() -> None:
+    """A batch without estimates is the same bytes whether it came with weights or not."""
+    labels, columns = [("/a", "GET", 200)], [[1.5, 2.5]]
+    plain = encode_batch(KINDS["request"], labels, [0, 0], [7, 8], columns)
+    assert encode_batch(KINDS["request"], labels, [0, 0], [7, 8], columns, [1, 1]) == plain
+    ones = decode_batch(two(weights=(["B", b"\1\1"],)))
+    assert ones.weights is None
+
+
+def test_the_events_that_a_batch_stands_for_are_bounded() -> None:
+    """Whoever expands them needs a bound for memory: a hundred thousand, the end included."""
+    most = [request(1_000, 1.0, weight=1_000)] * 100
+    assert decoded("request", most).events == 100_000
+    with pytest.raises(MalformedEventError, match="weights add up to 100001, more than 100000"):
+        decoded("request", [*most, request()])
+
+
+def test_a_request_may_have_free_labels_beside_others_without() -> None:
+    """On the wire the status stands before them; in a series it does not stand at all."""
+    batch = decoded("request", [request(tenant="acme", region="eu"), request(status=503)])
+    assert batch.labels == (("/predict", "GET", "region", "eu", "tenant", "acme"), ("/predict", "GET"))
+    assert batch.status is not None
+    assert batch.status.tolist() == [200, 503]

@@ -177,7 +177,7 @@ def test_where_keeps_the_series_that_match() -> None:
     assert MIXED.group("request", (), {"route": "/none"}) == []
 
 
-@pytest.mark.parametrize(("kind", "name"), [("request", "zone"), ("model", "route"), ("trace", "trace")])
+@pytest.mark.parametrize(("kind", "name"), [("system", "zone"), ("model", "route"), ("trace", "trace")])
 def test_an_unknown_label_is_an_error(kind: str, name: str) -> None:
     """A typing error must not look like "no data"."""
     with pytest.raises(ValueError, match=name):
@@ -282,3 +282,55 @@ def test_a_cut_or_longer_pane_is_refused() -> None:
     assert isinstance(content, bytes)
     with pytest.raises(MalformedEventError, match="1 bytes follow the last column"):
         Pane.unpack(pack([version, kind, size, content + b"\0", *rest]))
+
+
+SAMPLED = pane_of("request", request(weight=50, tenant="acme"), request(tenant="acme"), request(tenant="zeta"))
+
+
+def test_estimates_are_counted_in_each_series() -> None:
+    """Only the events whose record stood for more than one; merging adds them up."""
+    assert [(row.labels[3], row.count, row.estimated) for row in SAMPLED.series("request")] == [
+        ("acme", 51, 50),
+        ("zeta", 1, 0),
+    ]
+    assert [(row.count, row.estimated) for row in Pane.merge([SAMPLED, SAMPLED]).group("request")] == [(104, 100)]
+    assert (SAMPLED.requests, SAMPLED.estimated, MIXED.estimated) == (52, 50, 0)
+
+
+def test_estimates_survive_packing() -> None:
+    """In one form only; a pane without any takes one byte for them."""
+    again = Pane.unpack(SAMPLED.pack())
+    assert again.series("request") == SAMPLED.series("request")
+    assert again.pack() == SAMPLED.pack()
+
+
+def test_no_byte_of_a_pane_of_estimates_can_change_unseen() -> None:
+    """As for any other pane."""
+    whole = SAMPLED.pack()
+    for position in range(len(whole)):
+        damaged = whole[:position] + bytes([whole[position] ^ 1]) + whole[position + 1 :]
+        try:
+            assert Pane.unpack(damaged).pack() == damaged
+        except MalformedEventError:
+            continue
+
+
+def test_requests_group_by_their_free_labels() -> None:
+    """By any label name; a request without it counts as having it empty."""
+    pane = Pane.merge([SAMPLED, pane_of("request", request(status=500))])
+    rows = pane.group("request", ("tenant",), {"route": "/predict"})
+    assert [(row.labels, row.count, row.errors) for row in rows] == [
+        (("",), 1, 1),
+        (("acme",), 51, 0),
+        (("zeta",), 1, 0),
+    ]
+    assert pane.group("request", (), {"tenant": "zeta"})[0].count == 1
+
+
+def test_refused_series_with_free_labels_become_one() -> None:
+    """The series beyond the cap is the kind's own, whatever labels the refused ones had."""
+    capped = SAMPLED.with_admitted(lambda _kind, labels: "acme" in labels)
+    assert [(row.labels, row.count) for row in capped.series("request")] == [
+        (("/predict", "GET", "tenant", "acme"), 51),
+        ((OTHER_LABEL, OTHER_LABEL), 1),
+    ]

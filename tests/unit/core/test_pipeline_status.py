@@ -44,3 +44,9 @@ def test_statistics_that_cannot_be_read_count_as_none(stats: bytes) -> None:
     """They come from other people's processes, and must not break the status of all."""
     producer = parse_producer("ranker", "h:1:aa", 5_000, stats, at_ms=6_000, closed_ms=None)
     assert (producer.sent, producer.drops, producer.through_age_ms, producer.is_missing) == (0, {}, 1_000, False)
+
+
+def test_a_producer_tells_which_label_has_too_many_values() -> None:
+    stats = b'{"sent": 9, "folded_by": {"request.route": 7, "custom.name": "x"}}'
+    producer = parse_producer("ranker", "h:1:aa", 5_000, stats, at_ms=6_000, closed_ms=None)
+    assert producer.folded == {"request.route": 7}

@@ -275,3 +275,10 @@ def test_a_type_that_settings_cannot_have_is_a_programming_error() -> None:
 
     with pytest.raises(TypeError, match="'thing'"):
         find_problems(Odd, "console", {}, {}, NO_FILE)
+
+
+@pytest.mark.parametrize("url", ["localhost", "http://host", "redis://host:notaport", "redis://host:99999"])
+def test_a_url_that_cannot_be_read_is_a_wrong_setting(url: str) -> None:
+    """The client library would raise it later, as a traceback."""
+    with pytest.raises(SettingsError, match=r"server\.url"):
+        build_settings(ServerSettings, "server", {"url": url}, {}, NO_FILE)

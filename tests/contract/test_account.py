@@ -1,0 +1,87 @@
+"""added = committed + dead + lost + pending + unread: every entry is somewhere, and the keys say where."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from barograph_core.keys import ShardKeys
+from barograph_core.library import ensure_library
+from barograph_core.stream import Connection, Reply, Value, as_int, as_list, as_text
+
+GROUP = "aggregator"
+
+
+@pytest.fixture
+def server(real_url: str) -> Iterator[Connection]:
+    """Return a connection to each real server in turn: fakeredis does not count what was added."""
+    opened = Connection.open(real_url)
+    ensure_library(opened)
+    yield opened
+    opened.close()
+
+
+def account(connection: Connection, keys: ShardKeys, limit: int = 1_000) -> Reply:
+    return connection.call("baro_account_1", [keys.events, keys.progress], [GROUP, limit], read_only=True)
+
+
+def filled(connection: Connection, keys: ShardKeys, count: int) -> list[str]:
+    """Add ``count`` entries and hand two thirds of them to the consumer ``mine``."""
+    ids = [as_text(connection.command("XADD", keys.events, "*", "n", number)) for number in range(count)]
+    connection.command("XGROUP", "CREATE", keys.events, GROUP, "0")
+    connection.command("XREADGROUP", "GROUP", GROUP, "mine", "COUNT", count * 2 // 3, "STREAMS", keys.events, ">")
+    return ids
+
+
+def claim(connection: Connection, keys: ShardKeys) -> list[Reply]:
+    args: list[Value] = [GROUP, "other", 0, "0-0", 100]
+    return as_list(connection.call("baro_claim_1", [keys.events, keys.progress], args))
+
+
+def test_every_entry_is_accounted_for(server: Connection, keys: ShardKeys) -> None:
+    """Committed, dead, pending or unread: nothing is counted twice, nothing is left out."""
+    ids = filled(server, keys, 9)
+    commit_keys = [keys.events, keys.open, keys.progress, keys.metrics]
+    server.call("baro_commit_1", commit_keys, [GROUP, "mine", 1_000, 0, 0, 1_000, 3, *ids[:3]])
+    dead_keys = [keys.events, keys.dead, keys.progress]
+    server.call("baro_dead_1", dead_keys, [GROUP, "mine", ids[3], "aggregator", "reason", 1])
+    assert account(server, keys) == [9, 3, 1, 0, 2, 3]
+
+
+def test_entries_trimmed_while_pending_are_counted_by_whoever_claims_them(server: Connection, keys: ShardKeys) -> None:
+    """The server drops them from the list in that very command, and would not tell again."""
+    ids = filled(server, keys, 9)
+    server.command("XDEL", keys.events, *ids[:2])
+    cursor, claimed, *_ = claim(server, keys)
+    assert (cursor, len(as_list(claimed))) == (b"0-0", 4)
+    assert account(server, keys) == [9, 0, 0, 2, 4, 3]
+
+
+def test_entries_trimmed_while_pending_are_counted_by_their_owner(server: Connection, keys: ShardKeys) -> None:
+    """Once: the reply may be lost, and the call repeated."""
+    ids = filled(server, keys, 9)
+    server.command("XDEL", keys.events, *ids[:2])
+    for expected in (2, 0):
+        lost = server.call("baro_lost_1", [keys.events, keys.progress], [GROUP, *ids[:2]])
+        assert as_int(lost) == expected
+    assert account(server, keys) == [9, 0, 0, 2, 4, 3]
+
+
+def test_entries_trimmed_before_anybody_read_them_are_the_rest(server: Connection, keys: ShardKeys) -> None:
+    """They leave no other trace."""
+    ids = filled(server, keys, 9)
+    server.command("XDEL", keys.events, ids[7])
+    assert account(server, keys) == [9, 0, 0, 0, 6, 2]
+
+
+def test_a_backlog_too_long_to_count_says_so(server: Connection, keys: ShardKeys) -> None:
+    """The cost is bounded."""
+    filled(server, keys, 9)
+    figures = as_list(account(server, keys, limit=2))
+    assert figures[5] == -1
+
+
+def test_without_a_stream_or_group_there_is_no_account(server: Connection, keys: ShardKeys) -> None:
+    """Before the first aggregator ran there is nothing to tell."""
+    before = account(server, keys)
+    server.command("XADD", keys.events, "*", "n", 1)
+    assert (before, account(server, keys)) == (None, None)
