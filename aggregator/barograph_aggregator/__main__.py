@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 
+from barograph_aggregator.collector import calm_collector
 from barograph_aggregator.commit import Committer, FencedCommitter
 from barograph_aggregator.settings import AggregatorSettings
 from barograph_aggregator.worker import GROUP, AggregatorHandler
@@ -56,6 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: Sequence[str] | None) -> int:
     start = begin("aggregator", argv, AggregatorSettings)
+    calm_collector()
     stop = stop_on_signals()
     connection = Connection.open(start.server.url)
     wait_for_library(connection, stop)

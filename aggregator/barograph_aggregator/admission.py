@@ -1,47 +1,61 @@
-"""The series cap: one decision for all workers, kept on the server and remembered here."""
+"""The series cap: one decision for all workers, kept on the server and remembered here for a while."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
+from barograph_core.clock import Clock
 from barograph_core.keys import ShardKeys
 from barograph_core.pane import Pane
 from barograph_core.self_metrics import Counters
 from barograph_core.stream import Connection, as_int, as_list
 
+_Series: TypeAlias = tuple[str, str, tuple[str, ...]]
+
 _REMEMBERED = 200_000
+_ASKED_AT_ONCE = 5_000
+# Asking is what keeps a series' place, so that it must come far more often than places lapse.
+_ASK_AGAIN_MS = 3_600_000
+_FORGET_MS = 86_400_000
 
 
 class Admission:
     """Folds series beyond the cap of their service into one series of ``__other__`` labels."""
 
-    def __init__(self, connection: Connection, keys: ShardKeys, cap: int, counters: Counters) -> None:
+    def __init__(self, connection: Connection, keys: ShardKeys, cap: int, clock: Clock, counters: Counters) -> None:
         self._connection = connection
         self._keys = keys
         self._cap = cap
+        self._clock = clock
         self._counters = counters
-        self._verdicts: dict[tuple[str, str, tuple[str, ...]], bool] = {}
+        self._verdicts: dict[_Series, bool] = {}
+        self._former: dict[_Series, bool] = {}
+        self._ask_again_ms = clock.monotonic_ms() + _ASK_AGAIN_MS
 
     def admit(self, service: str, panes: Iterable[Pane]) -> list[Pane]:
         """Return ``panes`` with every series that is over the cap folded away."""
         held = list(panes)
-        new = {
-            (service, kind, labels)
-            for pane in held
-            for kind in pane.kinds
-            for labels in pane.labels(kind)
-            if (service, kind, labels) not in self._verdicts
+        wanted: set[_Series] = {
+            (service, kind, labels) for pane in held for kind in pane.kinds for labels in pane.labels(kind)
         }
-        if new:
-            self._ask(service, sorted(new))
+        new = wanted - self._verdicts.keys()
+        if self._clock.monotonic_ms() >= self._ask_again_ms or len(self._verdicts) + len(new) > _REMEMBERED:
+            self._start_over()
+            new = wanted
+        asked = sorted(new)
+        for at in range(0, len(asked), _ASKED_AT_ONCE):
+            self._ask(service, asked[at : at + _ASKED_AT_ONCE])
         return [pane.with_admitted(lambda kind, labels: self._verdicts[service, kind, labels]) for pane in held]
 
-    def _ask(self, service: str, candidates: list[tuple[str, str, tuple[str, ...]]]) -> None:
-        if len(self._verdicts) + len(candidates) > _REMEMBERED:
-            # Refused series are unbounded in number: start over, the server has the decisions.
-            self._verdicts.clear()
+    def _start_over(self) -> None:
+        # Refused series are unbounded in number; the server has the decisions.
+        self._former, self._verdicts = self._verdicts, {}
+        self._ask_again_ms = self._clock.monotonic_ms() + _ASK_AGAIN_MS
+
+    def _ask(self, service: str, candidates: Sequence[_Series]) -> None:
         names = [json.dumps([kind, *labels], ensure_ascii=False) for _, kind, labels in candidates]
-        reply = self._connection.call("baro_admit_1", [self._keys.series(service)], [self._cap, *names])
+        reply = self._connection.call("baro_admit_1", [self._keys.series(service)], [self._cap, _FORGET_MS, *names])
         for candidate, verdict in zip(candidates, as_list(reply), strict=True):
             self._verdicts[candidate] = as_int(verdict) == 1
-            if as_int(verdict) == 0:
+            if not self._verdicts[candidate] and self._former.get(candidate, True):
                 self._counters.add("series_refused")

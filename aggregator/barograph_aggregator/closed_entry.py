@@ -7,6 +7,8 @@ from barograph_core.stream import Value
 def closed_fields(pane: Pane, step_ms: int) -> list[Value]:
     """Return the fields of a ``closed`` entry from ``requests`` on (DESIGN section 4).
 
+    ``estimated`` is how many of the requests came in sampled records: 0 says that every figure is exact.
+
     Percentiles are empty when no request came. ``data`` is the pane with all series of a kind merged, so
     that its size does not depend on the number of series.
     """
@@ -15,6 +17,8 @@ def closed_fields(pane: Pane, step_ms: int) -> list[Value]:
         pane.requests,
         "errors",
         pane.errors,
+        "estimated",
+        pane.estimated,
         "rps",
         _number(pane.requests * 1_000 / step_ms),
         "error_rate",

@@ -39,7 +39,9 @@ class AggregatorSettings:
     claim_idle_ms: int = field(
         default=2_000, metadata={"minimum": 100, "help": "entries pending for longer are taken over"}
     )
-    tick_ms: int = field(default=50, metadata={"minimum": 1, "help": "time between two looks at the watermark"})
+    tick_ms: int = field(
+        default=50, metadata={"minimum": 1, "maximum": 2_000, "help": "time between two looks at the watermark"}
+    )
     commit_entries: int = field(
         default=1_000, metadata={"minimum": 1, "maximum": 1_000, "help": "most entries of one commit"}
     )

@@ -1,15 +1,21 @@
 """The aggregator's handler on fakeredis: events to panes, panes to closed panes and roll-ups."""
 
+from collections.abc import Mapping
+
 import pytest
 
+from barograph_aggregator import worker
 from barograph_aggregator.commit import FencedCommitter
 from barograph_aggregator.settings import AggregatorSettings
 from barograph_aggregator.worker import GROUP, AggregatorHandler
 from barograph_core.consumer import UnreadableEntryError
+from barograph_core.decode import EventBatch, decode_batch
+from barograph_core.encode import entry_fields
 from barograph_core.keys import ShardKeys
 from barograph_core.self_metrics import Counters
 from barograph_core.store import PaneStore
 from barograph_core.stream import Connection, Entry, as_entries, as_hash, as_int, as_list
+from tests.batches import encoded, request
 from tests.support import FakeClock, append, fake_connection, request_batch
 
 
@@ -22,6 +28,7 @@ class Pipeline:
         self.settings = AggregatorSettings(**settings)  # type: ignore[arg-type]  # each test names one or two
         self.counters = Counters()
         self.name = name
+        self.clock = FakeClock(self.now_ms())
         committer = FencedCommitter(
             self.connection, self.keys, group=GROUP, consumer=name, step_ms=1_000, keep_metrics_ms=3_600_000
         )
@@ -31,7 +38,7 @@ class Pipeline:
             self.settings,
             consumer=name,
             committer=committer,
-            clock=FakeClock(self.now_ms()),
+            clock=self.clock,
             counters=self.counters,
         )
         self.store = PaneStore(self.connection, self.keys, self.settings.steps)
@@ -164,6 +171,20 @@ def test_a_closed_entry_tells_the_figures_in_plain_text() -> None:
     fields = [as_hash(as_list(entry)[1]) for entry in entries]
     closed = next(field for field in fields if field["type"] == b"closed" and field["start_ms"] == str(start).encode())
     assert (closed["requests"], closed["errors"], closed["error_rate"], closed["p95_ms"]) == (b"2", b"1", b"0.5", b"10")
+    assert closed["estimated"] == b"0"
+
+
+def test_a_closed_entry_says_how_many_requests_are_estimates() -> None:
+    """A sampled request counts as often as its weight says, and is known for it."""
+    pipeline = Pipeline()
+    start = minutes_ago(pipeline, 2)
+    batch = encoded("request", [request(start, 10.0, weight=20), request(start, 10.0, status=500)])
+    fields = entry_fields(batch, service="ranker", instance="host:1:0000000000000001", seq=1, through_ms=0)
+    append(pipeline.connection, pipeline.keys, fields)
+    pipeline.run()
+    (pane,) = pipeline.store.read("ranker", 1_000, start, start + 1_000)
+    assert (pane.pane.requests, pane.pane.errors, pane.pane.estimated) == (21, 1, 20)
+    assert pipeline.counters["events_committed"] == 21
 
 
 def test_a_dead_producer_leaves_panes_that_say_so() -> None:
@@ -176,3 +197,70 @@ def test_a_dead_producer_leaves_panes_that_say_so() -> None:
     pipeline.handler.tick(pipeline.now_ms())
     panes = pipeline.store.read("ranker", 1_000, now - 10_000, now)
     assert [pane.missing for pane in panes][:4] == [0, 0, 1, 1]
+
+
+def test_after_a_long_pause_late_events_of_panes_that_live_still_count() -> None:
+    """Panes live on from when they close, not from their own time: the server says which have expired."""
+    pipeline = Pipeline(allowed_lateness_ms=600_000)
+    start = minutes_ago(pipeline, 2)
+    pipeline.send((start, "/a", 200, 5.0))
+    pipeline.run()
+    pipeline.clock.advance(3_600_000)
+    pipeline.send((start, "/a", 200, 7.0))
+    pipeline.run()
+    (found,) = pipeline.store.read("ranker", 1_000, start, start + 1_000)
+    assert (found.pane.requests, pipeline.counters["events_late"]) == (2, 0)
+
+
+def test_an_event_whose_pane_has_expired_does_not_overwrite_the_roll_ups() -> None:
+    """It is dropped and counted: a revision of an empty block would become the whole of its roll-up."""
+    pipeline = Pipeline()
+    start = minutes_ago(pipeline, 2)
+    pipeline.send((start, "/a", 200, 5.0), (start, "/a", 200, 6.0))
+    pipeline.run()
+    pipeline.connection.command("DEL", pipeline.keys.panes("ranker", 1_000, start))
+    pipeline.clock.advance(3_600_000)
+    pipeline.send((start, "/a", 200, 7.0))
+    pipeline.run()
+    (found,) = pipeline.store.read("ranker", 10_000, start, start + 10_000)
+    assert (found.pane.requests, pipeline.counters["events_late"]) == (2, 1)
+
+
+def test_a_flood_of_bad_entries_costs_one_decoding_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop hands the rest over again after each: what was decoded is not decoded again."""
+    pipeline = Pipeline()
+    start = minutes_ago(pipeline, 2)
+    for _ in range(10):
+        pipeline.send((start, "/a", 200, 5.0))
+        pipeline.connection.command("XADD", pipeline.keys.events, "*", "v", "99")
+    decoded: list[object] = []
+
+    def counting(fields: Mapping[bytes, bytes]) -> EventBatch:
+        decoded.append(fields)
+        return decode_batch(fields)
+
+    monkeypatch.setattr(worker, "decode_batch", counting)
+    rest = pipeline.read()
+    while rest:
+        try:
+            pipeline.handler.handle(rest, is_redelivered=False)
+            break
+        except UnreadableEntryError as error:
+            bad = error.entry
+            rest = [entry for entry in rest if entry.id != bad.id]
+    assert (len(decoded), pipeline.counters["events_committed"]) == (20, 10)
+
+
+def test_processed_events_are_trimmed_until_nothing_is_left_to_trim() -> None:
+    """One trim drops a bounded number of entries: a busy stream would outgrow one every few seconds."""
+    pipeline = Pipeline()
+    old_ms = pipeline.now_ms() - 2 * pipeline.settings.keep_events_ms
+    for number in range(300):
+        pipeline.connection.command("XADD", pipeline.keys.events, f"{old_ms}-{number + 1}", "v", "99")
+    entries = pipeline.read()
+    pipeline.connection.command("XACK", pipeline.keys.events, GROUP, *(str(entry.id) for entry in entries[:150]))
+    pipeline.handler.tick(pipeline.now_ms())
+    left = as_int(pipeline.connection.command("XLEN", pipeline.keys.events))
+    pipeline.connection.command("XACK", pipeline.keys.events, GROUP, *(str(entry.id) for entry in entries[150:]))
+    pipeline.handler.tick(pipeline.now_ms())
+    assert (150 <= left < 300, as_int(pipeline.connection.command("XLEN", pipeline.keys.events)) < 100) == (True, True)

@@ -1,0 +1,149 @@
+"""Closing on fakeredis at watermarks the test chooses: whatever order things come in, nothing is stuck or doubled."""
+
+import logging
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from barograph_aggregator.closing import Closer
+from barograph_core.keys import ShardKeys
+from barograph_core.stream import Connection, Reply, Value
+from tests.support import append
+from tests.unit.aggregator.test_aggregator import Pipeline, minutes_ago
+
+
+class Desk:
+    """A pipeline, a closer of its own, and times counted from the start of a minute some minutes ago."""
+
+    def __init__(self) -> None:
+        self.pipeline = Pipeline()
+        self.start = minutes_ago(self.pipeline, 5)
+        self.closer = self.make_closer(self.pipeline.connection)
+
+    @property
+    def keys(self) -> ShardKeys:
+        return self.pipeline.keys
+
+    def make_closer(self, connection: Connection) -> Closer:
+        return Closer(connection, self.keys, self.pipeline.settings, self.pipeline.counters)
+
+    def commit(self, *ats: int) -> None:
+        self.pipeline.send(*((self.start + at, "/a", 200, 5.0) for at in ats))
+        self.pipeline.handler.handle(self.pipeline.read(), is_redelivered=False)
+
+    def heartbeat(self, through: int, service: str = "ranker") -> None:
+        through_ms = self.start + through
+        append(self.pipeline.connection, self.keys, {}, service=service, mode="heartbeat", seq=0, through_ms=through_ms)
+
+    def advance(self, watermark: int) -> None:
+        self.closer.advance(self.start + watermark)
+
+    def closed_through(self) -> int:
+        return self.pipeline.store.services()["ranker"] - self.start
+
+    def panes(self, step_ms: int) -> list[tuple[int, int, int]]:
+        """Return start, requests and missing of every closed pane."""
+        found = self.pipeline.store.read("ranker", step_ms, self.start, self.start + 300_000)
+        return [(pane.start_ms - self.start, pane.pane.requests, pane.missing) for pane in found]
+
+
+def test_a_roll_up_that_must_wait_does_not_hold_its_service() -> None:
+    """The watermark jumps over a quiet second: the roll-up waits for panes that come later in the same pass."""
+    desk = Desk()
+    desk.commit(7_000)
+    desk.advance(9_400)
+    desk.commit(12_000)
+    desk.advance(13_500)
+    assert desk.closed_through() == 13_000
+    assert (desk.panes(10_000), desk.pipeline.counters["close_conflicts"]) == ([(0, 1, 0)], 0)
+
+
+def test_empty_panes_are_stored_where_a_jump_passes_a_dead_instance() -> None:
+    """After a pause of the aggregators, too, silence is told from a quiet service."""
+    desk = Desk()
+    desk.commit(1_000)
+    desk.heartbeat(2_500)
+    desk.advance(2_000)
+    desk.commit(5_000)
+    desk.advance(6_000)
+    assert desk.panes(1_000) == [(1_000, 1, 0), (2_000, 0, 1), (3_000, 0, 1), (4_000, 0, 1), (5_000, 1, 1)]
+
+
+def test_a_long_hole_is_filled_over_several_ticks() -> None:
+    """Each tick has a bound, and the pane behind the hole waits its turn."""
+    desk = Desk()
+    desk.commit(0)
+    desk.heartbeat(500)
+    desk.advance(0)
+    desk.commit(100_000)
+    for _ in range(3):
+        desk.advance(101_000)
+    assert (desk.closed_through(), len(desk.panes(1_000))) == (101_000, 101)
+
+
+def test_many_dead_instances_do_not_make_one_endless_tick() -> None:
+    """Empty panes have a bound for all services together, and yet every service gains on the clock."""
+    desk = Desk()
+    services = [f"service{number}" for number in range(20)]
+    for service in services:
+        desk.pipeline.connection.command("HSET", desk.keys.closed, service, desk.start)
+        desk.heartbeat(100, service)
+    desk.advance(200_000)
+    closed = [through - desk.start for through in desk.pipeline.store.services().values()]
+    assert (min(closed), max(closed), sum(closed)) == (2_000, 60_000, 620_000)
+
+
+class Interleaved(Connection):
+    """A connection to the same server between whose commands somebody else comes."""
+
+    def __init__(self, connection: Connection, between: Callable[[], None]) -> None:
+        super().__init__(connection._client)
+        self._between = between
+
+    def pipeline(self, commands: Sequence[Sequence[Value]]) -> list[Reply]:
+        replies: list[Reply] = []
+        for command in commands:
+            replies.append(self.command(*command))
+            between, self._between = self._between, lambda: None
+            between()
+        return replies
+
+
+def test_a_closing_between_two_reads_counts_nothing_twice() -> None:
+    """A pipeline is not a transaction: another closer and a late commit come between its commands."""
+    desk = Desk()
+    desk.commit(1_000)
+
+    def others() -> None:
+        desk.advance(2_000)
+        desk.commit(1_500, 1_600)
+
+    slow = desk.make_closer(Interleaved(desk.pipeline.connection, others))
+    slow.advance(desk.start + 2_000)
+    desk.advance(3_000)
+    assert desk.panes(1_000) == [(1_000, 3, 0)]
+
+
+@pytest.mark.parametrize("command", ["RPUSH", "SET"])
+def test_foreign_data_holds_one_service_and_no_other(command: str, caplog: pytest.LogCaptureFixture) -> None:
+    """It is said once, not twenty times a second."""
+    desk = Desk()
+    start = desk.start + 1_000
+    desk.pipeline.connection.command(command, desk.keys.parts("aaa", start), b"foreign")
+    desk.pipeline.connection.command("ZADD", desk.keys.open, start + 1_000, f"aaa:1000:{start}")
+    desk.commit(1_000)
+    with caplog.at_level(logging.ERROR):
+        desk.advance(2_000)
+        desk.advance(3_000)
+    assert desk.panes(1_000) == [(1_000, 1, 0)]
+    assert [record.message for record in caplog.records] == ["pane.cannot_close"]
+
+
+def test_a_pane_of_other_settings_is_passed_over(caplog: pytest.LogCaptureFixture) -> None:
+    """After a change of `keep` roll-ups of a step that is gone are left behind."""
+    desk = Desk()
+    desk.pipeline.connection.command("ZADD", desk.keys.rollups, desk.start, f"ranker:5000:{desk.start - 5_000}")
+    desk.commit(1_000)
+    desk.advance(60_000)
+    assert (desk.panes(10_000), desk.panes(60_000)) == ([(0, 1, 0)], [(0, 1, 0)])
+    assert [record.message for record in caplog.records] == ["pane.cannot_close"]
