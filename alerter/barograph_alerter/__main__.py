@@ -2,27 +2,21 @@
 
 import sys
 from collections.abc import Sequence
-from typing import Final
 
-from barograph_alerter.defaults import effective_rules
 from barograph_alerter.judge import Judge
 from barograph_alerter.pane_cache import PaneCache
 from barograph_alerter.rules import Rule
-from barograph_alerter.settings import AlerterSettings
+from barograph_alerter.settings import AlerterSettings, rules_and_steps
 from barograph_alerter.transition_call import TransitionWriter
-from barograph_alerter.windows import window_problems
 from barograph_alerter.worker import GROUP, AlerterHandler
 from barograph_core.clock import SystemClock
 from barograph_core.consumer import Consumer, ConsumerSettings
 from barograph_core.errors import Problem, SettingsError
 from barograph_core.keys import ShardKeys
 from barograph_core.self_metrics import Counters
-from barograph_core.settings import variable_name
-from barograph_core.store import DEFAULT_KEEP, PaneStore, Step, parse_keep
+from barograph_core.store import PaneStore, Step
 from barograph_core.stream import Connection
 from barograph_core.worker import Start, begin, guarded, serve, stop_on_signals, wait_for_library
-
-_KEEP: Final = variable_name("aggregator", "keep")
 
 
 def make_consumer(
@@ -73,9 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(argv: Sequence[str] | None) -> int:
     start = begin("alerter", argv, AlerterSettings)
     problems: list[Problem] = []
-    rules = effective_rules(start.config, problems, with_defaults=start.stage.default_rules)
-    steps = _steps(start, problems)
-    problems += window_problems({rule.name: rule.window_ms for rule in rules}, steps)
+    rules, steps = rules_and_steps(start.config, start.environ, problems, with_defaults=start.stage.default_rules)
     if problems:
         raise SettingsError(problems)
     stop = stop_on_signals()
@@ -83,17 +75,6 @@ def _run(argv: Sequence[str] | None) -> int:
     wait_for_library(connection, stop)
     connection.close()
     return serve("alerter", [make_consumer(start, keys, rules, steps).run for keys in start.shards], stop)
-
-
-def _steps(start: Start[AlerterSettings], problems: list[Problem]) -> tuple[Step, ...]:
-    """Return the steps the aggregator makes: its setting, since both must agree on it."""
-    text = start.environ.get(_KEEP) or start.config.table("aggregator").get("keep") or DEFAULT_KEEP
-    try:
-        return parse_keep(str(text))
-    except ValueError as error:
-        where = _KEEP if start.environ.get(_KEEP) else start.config.where("aggregator", "keep")
-        problems.append(Problem(where, "aggregator.keep", str(error)))
-        return parse_keep(DEFAULT_KEEP)
 
 
 if __name__ == "__main__":

@@ -54,6 +54,22 @@ class Condition:
         return bool(_measured(self.leading.left))
 
     @property
+    def is_below(self) -> bool:
+        """Say whether the leading comparison is true of small values of what it measures (``p50 < 1``)."""
+        return self.leading.symbol in (("<", "<=") if self.measures_left else (">", ">="))
+
+    def leaves_out_recovery(self, resolve_when: "Condition") -> bool:
+        """Say whether ``resolve_when`` asks for more of the same: ``errors > 5``, resolved when ``errors > 3``."""
+        # A ``not`` would turn the comparison below it round.
+        parts = self.truth.parts if isinstance(self.truth, Every | Either) else (self.truth,)
+        if self.leading not in parts or resolve_when.leading != resolve_when.truth:
+            return False
+        if not {self.leading.symbol, resolve_when.leading.symbol}.isdisjoint(("==", "!=")):
+            return False
+        is_same = self.leading_quantity is not None and self.leading_quantity == resolve_when.leading_quantity
+        return is_same and self.is_below == resolve_when.is_below
+
+    @property
     def leading_quantity(self) -> Quantity | None:
         """Return what the leading comparison measures, if that is one quantity standing alone."""
         for side in (self.leading.left, self.leading.right):

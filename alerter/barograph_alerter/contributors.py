@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-from barograph_alerter.conditions import Condition
 from barograph_alerter.expression import Quantity
 from barograph_alerter.rules import Rule
 from barograph_alerter.windows import SeriesRow, Window
@@ -30,7 +29,7 @@ def contributors(
     if not rest:
         return ()
     quantity = rule.when.leading_quantity or Quantity("count")
-    is_lower = _breaches_below(rule.when)
+    is_lower = rule.when.is_below
     amounts = [
         (values, _amount(row, quantity, threshold, is_lower=is_lower))
         for values, row in window.rows(rule.on.name, rest, where).items()
@@ -45,11 +44,6 @@ def contributors(
         for values, amount in amounts[:MAX_CONTRIBUTORS]
         if amount > 0
     )
-
-
-def _breaches_below(condition: Condition) -> bool:
-    """Say whether the breach lies below the threshold (``p50 < 1``)."""
-    return condition.leading.symbol in ("<", "<=") and condition.measures_left
 
 
 def _amount(row: SeriesRow, quantity: Quantity, threshold: float | None, *, is_lower: bool) -> float:

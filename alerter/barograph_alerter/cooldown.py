@@ -8,11 +8,6 @@ from barograph_core.alerts import Severity
 MAX_CLAIM_MS: Final = 60_000
 
 
-def cooldown_tag(severity: Severity, cooldown_ms: int) -> str:
-    """Return what the cooldown key holds: ``error:300000``."""
-    return f"{severity.value}:{cooldown_ms}"
-
-
 def claim_ms(cooldown_ms: int) -> int:
     """Return how long a claim lasts until a delivery extends it."""
     return min(cooldown_ms, MAX_CLAIM_MS)
@@ -22,15 +17,15 @@ def claim_or_break(held_tag: str | None, severity: Severity, cooldown_ms: int) -
     """Return how a firing takes the key.
 
     Args:
-        held_tag: What the key holds, ``None`` when it is free. Empty after a delivery so late that the
-            claim had lapsed: of what, is not known, so it mutes whatever comes.
+        held_tag: What the key holds (``Transition.cooldown_tag``), ``None`` when it is free.
         severity: Of the firing.
         cooldown_ms: Its rule's setting.
 
     Returns:
-        ``break`` when the firing is worse than what was announced, or the setting has changed since.
+        ``break`` when the firing is worse than what was announced, or the setting has changed since, or
+        nobody can tell what was announced: a doubt must not mute.
     """
-    if not held_tag:
+    if held_tag is None:
         return "claim"
     name, separator, setting = held_tag.partition(":")
     if not separator or name not in tuple(Severity) or setting != str(cooldown_ms):

@@ -57,7 +57,7 @@ resolve_when = "memory_mb.avg < 900"
 for = "30s"
 severity = "warning"
 no_data = "resolve"
-summary = "{{ instance }} holds {{ '%.0f' | format(memory_mb.avg) }} MB"
+summary = "{{ instance }} holds {{ memory_mb.avg | rounded }} MB"
 
 [[rule]]
 name = "high-cpu"
@@ -70,7 +70,7 @@ resolve_when = "cpu_percent.avg < 70"
 for = "30s"
 severity = "warning"
 no_data = "resolve"
-summary = "host of {{ instance }} is {{ '%.0f' | format(cpu_percent.avg) }} % busy"
+summary = "host of {{ instance }} is {{ cpu_percent.avg | rounded }} % busy"
 """
 
 

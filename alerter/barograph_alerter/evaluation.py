@@ -11,6 +11,7 @@ from barograph_alerter.state_machine import Fact, Identity, Move, Outcome, remov
 from barograph_alerter.templates import facts_of
 from barograph_alerter.windows import SeriesRow, Window
 from barograph_core.alerts import AlertRecord, AlertState, Transition, alert_id, transition_of
+from barograph_core.errors import StreamUnavailableError
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +70,9 @@ def evaluate(
             continue
         try:
             judged = list(_judge(service, rule, state, window_of(rule.window_ms), moment, now_ms, tally))
+        except StreamUnavailableError:
+            # No rule's fault: the moment is judged again when the server is back.
+            raise
         except Exception:
             # One rule's fault must neither stop the others nor resolve anything.
             tally.evaluation_errors += 1
@@ -94,7 +98,7 @@ def _judge(
     for values in (*rows, *absent):
         row = rows.get(values) or SeriesRow.empty(rule.window_ms)
         record = records.get(values)
-        breach = rule.when.holds(row)
+        breach = rule.breach_in(row)
         if record is None and (breach is False or (breach is None and rule.no_data != "alert")):
             # By far the most common case; it need not cost more than the condition.
             continue

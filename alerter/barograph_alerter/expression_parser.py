@@ -33,6 +33,7 @@ from barograph_core.settings import suggestion
 
 MAX_TEXT: Final = 1_000
 MAX_DEPTH: Final = 30
+_MAX_QUOTED: Final = 40
 
 
 class ConditionError(BarographError):
@@ -122,6 +123,11 @@ class _Parser:
         column = len(self.source.encode()[: node.col_offset].decode(errors="replace"))
         self.mistakes.append(f"column {self.offset + column + 1}: {message}")
 
+    def _quote(self, node: ast.expr) -> str:
+        # As it was written: ``ast.unparse`` gives up on what is nested a few hundred times.
+        text = self.source.encode()[node.col_offset : node.end_col_offset].decode(errors="replace")
+        return text if len(text) <= _MAX_QUOTED else f"{text[:_MAX_QUOTED]}…"
+
     def _is_too_deep(self, node: ast.expr, depth: int) -> bool:
         if depth > MAX_DEPTH:
             self._mistake(node, f"nested deeper than {MAX_DEPTH}")
@@ -154,6 +160,8 @@ class _Parser:
             left, right = operands[index], operands[index + 1]
             if isinstance(left, Constant) and isinstance(right, Constant) and not self.mistakes:
                 self._mistake(node, "compares numbers only, nothing measured")
+            if _is_beyond_ratio(left, right) or _is_beyond_ratio(right, left):
+                self._mistake(node, "error_rate lies between 0 and 1: 5 % is 0.05")
             pairs.append(Comparison(symbol, left, right))
         return pairs[0] if len(pairs) == 1 else Every(tuple(pairs) or (_ANY_TRUTH,))
 
@@ -178,7 +186,7 @@ class _Parser:
         if isinstance(node, ast.Compare | ast.BoolOp | ast.UnaryOp):
             self._mistake(node, "is true or false, where a number is needed")
         else:
-            self._mistake(node, f"{ast.unparse(node)[:40]!r} has no place in a condition")
+            self._mistake(node, f"{self._quote(node)!r} has no place in a condition")
         return _ANYTHING
 
     def _constant(self, node: ast.Constant) -> Numeric:
@@ -239,7 +247,7 @@ class _Parser:
         if isinstance(node.value, ast.Call):
             return self._call(node.value)
         if not isinstance(node.value, ast.Name):
-            self._mistake(node, f"{ast.unparse(node)[:40]!r} has no place in a condition")
+            self._mistake(node, f"{self._quote(node)!r} has no place in a condition")
             return _ANYTHING
         name = node.value.id
         if name not in self.kind.measure_names:
@@ -253,12 +261,18 @@ class _Parser:
         return Lookup(quantity)
 
     def _call(self, node: ast.Call) -> Numeric:
-        name = ast.unparse(node.func)[:40]
+        name = self._quote(node.func)
         self._mistake(node, f"unknown name {name!r}{self._suggestion(name)}")
         return _ANYTHING
 
     def _suggestion(self, name: str) -> str:
         return suggestion(name, (*plain_names(self.kind), *self.kind.measure_names))
+
+
+def _is_beyond_ratio(side: Numeric, other: Numeric) -> bool:
+    """Say whether ``error_rate`` is compared with what it can never be: such a rule never fires, or always."""
+    is_ratio = isinstance(side, Lookup) and side.quantity.name == "error_rate"
+    return is_ratio and isinstance(other, Constant) and not 0 <= other.value <= 1
 
 
 def plain_names(kind: Kind) -> tuple[str, ...]:

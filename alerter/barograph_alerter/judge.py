@@ -82,7 +82,7 @@ class Judge:
         self._cache = cache
         self._writer = writer
         self._step_ms = base_step_ms
-        self._catch_up_ms = catch_up_ms
+        self._catch_up_ms = min(catch_up_ms, cache.reach_ms)
         self._clock = clock
         self._counters = counters
         self._complained_of: set[str] = set()
@@ -116,7 +116,7 @@ class Judge:
     def _attempt(self, service: str, rules: Sequence[Rule], ids: frozenset[EntryId]) -> Judged | Stale | Lost:
         while True:
             state = self.load(service)
-            panes = self._cache.refresh(service, self._since(state))
+            panes = self._cache.refresh(service, state.closed_at_ms, self._catch_up_ms)
             if panes is None:
                 self._writer.acknowledge(sorted(ids))
                 return Judged(state.closed_at_ms)
@@ -138,16 +138,13 @@ class Judge:
                 log.warning("alert.unreadable", extra={"service": service, "alert_id": alert})
         return state
 
-    def _since(self, state: ServiceState) -> int | None:
-        if state.closed_at_ms is None:
-            return None
-        return max(state.closed_at_ms, self._clock.now_ms() - self._catch_up_ms)
-
     def _closed_ends(self, state: ServiceState, through_ms: int) -> range:
         """Return the ends of the closed panes to judge."""
         begin = through_ms - self._step_ms if state.closed_at_ms is None else state.closed_at_ms
         oldest = through_ms - self._catch_up_ms + self._catch_up_ms % self._step_ms
-        return range(max(begin, oldest) + self._step_ms, through_ms + self._step_ms, self._step_ms)
+        # A cursor from before the step was changed may lie within a pane.
+        first = max(begin - begin % self._step_ms, oldest) + self._step_ms
+        return range(first, through_ms + self._step_ms, self._step_ms)
 
     def _look(self, service: str, rules: Sequence[Rule], state: ServiceState, panes: ServicePanes) -> _Verdict:
         """Judge up to a bounded number of panes. Brings ``state`` up to date with the changes."""
@@ -157,9 +154,12 @@ class Judge:
         ends = self._closed_ends(state, panes.closed_through_ms)
         for end in ends[:_MAX_PANES]:
             moment = Moment(end, end, is_closed=True, missing=panes.missing(end - self._step_ms))
-            changes += self._judge_moment(service, rules, state, panes, moment, tally)
+            judged = self._judge_moment(service, rules, state, panes, moment, tally)
+            changes += judged
             closed_to = end
-            if len(changes) >= _MAX_CHANGES:
+            # What is told ends the call: written in parts and broken off between two, it is judged anew, and
+            # only a single moment judged twice tells nothing twice.
+            if len(changes) >= _MAX_CHANGES or any(change.transition for change in judged):
                 break
         is_complete = not ends or closed_to == ends[-1]
         provisional: int | None = None
@@ -242,12 +242,15 @@ class Judge:
             state: As it was written; what came after a firing in the same call is in it.
             announced: The firings.
         """
-        wanted = {change.alert_id: change.record.number for change in announced if change.record}
+        # A number alone would also fit the firing of a later episode, which the cooldown may have held back.
+        wanted = {
+            (record.alert_id, record.episode_ms, record.number) for change in announced if (record := change.record)
+        }
         while wanted:
             changes = [
                 Change(alert_id=record.alert_id, record=replace(record, is_announced=True))
                 for record in state.records.values()
-                if wanted.get(record.alert_id) == record.number and not record.is_announced
+                if (record.alert_id, record.episode_ms, record.number) in wanted and not record.is_announced
             ]
             parts = [changes[i : i + _MAX_CHANGES] for i in range(0, len(changes), _MAX_CHANGES)]
             if not parts:

@@ -105,14 +105,27 @@ class PaneCache:
         """Return how far before a moment base panes are looked at."""
         return self._spans[self._steps[0].step_ms]
 
-    def refresh(self, service: str, since_ms: int | None) -> ServicePanes | None:
+    @property
+    def reach_ms(self) -> int:
+        """Return how long before the newest closed pane a window may end and still find all its panes in the store.
+
+        Older ones would be judged by what is left of them: a pane that has expired looks like an empty one.
+        """
+        base = self._steps[0]
+        return max(base.step_ms, base.keep_ms - self.base_span_ms)
+
+    def refresh(self, service: str, since_ms: int | None, catch_up_ms: int) -> ServicePanes | None:
         """Return the panes of ``service`` as they are now, ``None`` while nothing of it was closed.
 
         Args:
             service: One service.
             since_ms: Windows that end after this will be asked for; ``None``: with the newest closed pane.
+            catch_up_ms: None will be asked for that ends longer before the newest closed pane.
         """
         held = self._services.get(service)
+        if held is not None and since_ms is not None and since_ms - self.base_span_ms > held.through_ms:
+            # Others judged it meanwhile: nothing held is needed, nor all that lies in between.
+            held = None
         if held is None:
             through = self._store.closed_through_ms(service)
             if through is None:
@@ -121,7 +134,9 @@ class PaneCache:
             self._services[service] = held
         self._services.move_to_end(service)
         base = held.rings[self._steps[0].step_ms]
-        needed_ms = min(since_ms or held.through_ms, held.through_ms) - self.base_span_ms
+        # By the panes' own time: a clock that runs ahead of a backlog would leave out what is judged next.
+        since_ms = held.through_ms if since_ms is None else max(since_ms, held.through_ms - catch_up_ms)
+        needed_ms = min(since_ms, held.through_ms) - self.base_span_ms
         from_ms = self._read_from(held, needed_ms)
         view = self._store.read_live(service, from_ms, base.known_from(from_ms))
         if view is None:
@@ -146,10 +161,14 @@ class PaneCache:
         now = self._clock.monotonic_ms()
         if needed_ms < held.oldest_ms:
             return needed_ms
-        if now - held.checked_ms >= _RECHECK_MS:
+        if now - held.checked_ms >= _RECHECK_MS or self._lacks_instances(held):
             held.checked_ms = now
             return held.oldest_ms
         return max(held.oldest_ms, held.through_ms - _RECENT_MS)
+
+    def _lacks_instances(self, held: _Held) -> bool:
+        """Say whether a pane held lacks an instance: when that is back, revisions come in any number at once."""
+        return any(held.rings[self._steps[0].step_ms].missing.values())
 
     def _read_coarse(self, service: str, held: _Held, step_ms: int, from_ms: int, to_ms: int) -> None:
         """Read the whole range anew each time a coarse pane is added: that finds its revisions too."""

@@ -12,6 +12,7 @@ from barograph_core.alerts import Severity
 from barograph_core.durations import parse_duration_ms
 from barograph_core.errors import Problem
 from barograph_core.events import KINDS, Kind
+from barograph_core.label_names import has_label
 from barograph_core.settings import ConfigFile, suggestion
 
 T = TypeVar("T", bound=str)
@@ -72,6 +73,8 @@ class _RuleReader:
         where = self._where(kind)
         when = self._condition("when", kind)
         resolve_when = self._condition("resolve_when", kind)
+        if when is not None and resolve_when is not None and when.leaves_out_recovery(resolve_when):
+            self.mistake("resolve_when", f"is true of a breach and not of a recovery: when is {when.text!r}")
         summary = self._summary(kind, (*by, *where))
         if when is None or summary is None or self.problems:
             return None
@@ -152,9 +155,8 @@ class _RuleReader:
 
     def _check_labels(self, key: str, names: Iterable[str], kind: Kind) -> None:
         for name in names:
-            if kind.has_free_labels and _LABEL.match(name):
-                continue
-            if name not in kind.labels:
+            # A free label has any name that fits an expression.
+            if not has_label(kind, name) or (name not in kind.labels and not _LABEL.match(name)):
                 self.mistake(key, f"{name!r} is not a label of {kind.name!r}{suggestion(name, kind.labels)}")
 
     def _by(self, kind: Kind) -> tuple[str, ...]:

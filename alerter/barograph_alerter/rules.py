@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from typing import Final, Literal, get_args
 
 from barograph_alerter.conditions import Condition
-from barograph_alerter.expression import Quantity
+from barograph_alerter.expression import Quantity, Row
 from barograph_alerter.templates import SummaryTemplate
 from barograph_core.alerts import Severity
 from barograph_core.events import Kind
@@ -71,8 +71,18 @@ class Rule:
     @property
     def speaks_of_silence(self) -> bool:
         """Say whether a service without events can be in breach of it."""
-        truth = self.when.holds(_NoEvents())
-        return truth is True or (truth is None and self.no_data == "alert")
+        breach = self.breach_in(_NoEvents())
+        return breach is True or (breach is None and self.no_data == "alert")
+
+    def breach_in(self, row: Row) -> bool | None:
+        """Say whether ``when`` holds; ``None`` for want of data.
+
+        Where the lack of data is to alert, a guard such as ``count >= 20`` does not make a plain no of it.
+        """
+        truth = self.when.holds(row)
+        if truth is False and self.no_data == "alert" and self.when.value_and_threshold(row)[0] is None:
+            return None
+        return truth
 
     def applies_to(self, service: str) -> bool:
         return not self.services or any(fnmatchcase(service, pattern) for pattern in self.services)

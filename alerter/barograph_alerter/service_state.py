@@ -90,8 +90,11 @@ class ServiceState:
 
 
 def condensed(changes: Sequence[Change]) -> list[Change]:
-    """Leave out what a later change of the same alert overwrites and nobody is told of."""
-    last = {change.alert_id: index for index, change in enumerate(changes)}
+    """Leave out what a later change of the same alert overwrites and nobody is told of.
+
+    A reminder overwrites nothing: the server drops it whole while it is not due.
+    """
+    last = {change.alert_id: index for index, change in enumerate(changes) if change.cooldown != "remind"}
     return [
         change
         for index, change in enumerate(changes)

@@ -1,11 +1,18 @@
 """The section ``[alerter]``; rules stand in ``[[rule]]``."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from barograph_alerter.defaults import effective_rules
-from barograph_core.errors import Problem
-from barograph_core.settings import ConfigFile, find_problems
+from barograph_alerter.rules import Rule
+from barograph_alerter.windows import choose_step
+from barograph_core.durations import format_duration
+from barograph_core.errors import Problem, SettingsError
+from barograph_core.settings import ConfigFile, build_settings, variable_name
+from barograph_core.store import DEFAULT_KEEP, Step, parse_keep
+
+_KEEP: Final = variable_name("aggregator", "keep")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +41,49 @@ class AlerterSettings:
 
 
 def check(config: ConfigFile, environ: Mapping[str, str]) -> list[Problem]:
-    """Return every mistake in the section and the rules, for ``barograph check``."""
-    problems = find_problems(AlerterSettings, "alerter", {}, environ, config)
-    effective_rules(config, problems, with_defaults=False)
+    """Return every mistake in the section and the rules, for ``barograph check``: what would refuse the start."""
+    problems: list[Problem] = []
+    with_defaults = True
+    try:
+        with_defaults = build_settings(AlerterSettings, "alerter", {}, environ, config).default_rules
+    except SettingsError as error:
+        problems += error.problems
+    rules_and_steps(config, environ, problems, with_defaults=with_defaults)
+    return problems
+
+
+def rules_and_steps(
+    config: ConfigFile, environ: Mapping[str, str], problems: list[Problem], *, with_defaults: bool
+) -> tuple[tuple[Rule, ...], tuple[Step, ...]]:
+    """Return the rules in force and the steps the aggregator makes, and append what is wrong to ``problems``.
+
+    The steps are the aggregator's setting, since both must agree on it.
+    """
+    rules = effective_rules(config, problems, with_defaults=with_defaults)
+    text = environ.get(_KEEP) or config.table("aggregator").get("keep") or DEFAULT_KEEP
+    try:
+        steps = parse_keep(str(text))
+    except ValueError as error:
+        where = _KEEP if environ.get(_KEEP) else config.where("aggregator", "keep")
+        problems.append(Problem(where, "aggregator.keep", str(error)))
+        return rules, parse_keep(DEFAULT_KEEP)
+    problems += _window_problems(config, rules, steps)
+    return rules, steps
+
+
+def _window_problems(config: ConfigFile, rules: Sequence[Rule], steps: Sequence[Step]) -> list[Problem]:
+    """Return a problem for each rule that looks further back than panes are kept."""
+    longest = format_duration(max(step.keep_ms for step in steps))
+    index_of = {table.get("name"): index for index, table in enumerate(config.tables("rule"))}
+    problems: list[Problem] = []
+    for rule in rules:
+        if choose_step(rule.window_ms, steps) is not None:
+            continue
+        message = f"{format_duration(rule.window_ms)} is longer than panes are kept ({longest})"
+        index = index_of.get(rule.name)
+        if index is None:
+            message += f"; {rule.name!r} ships with barograph: write one of your own of that name, or keep panes longer"
+            problems.append(Problem(config.where("aggregator", "keep"), f"{rule.name}.window", message))
+        else:
+            problems.append(Problem(config.where("rule", index, "window"), f"rule[{index + 1}].window", message))
     return problems

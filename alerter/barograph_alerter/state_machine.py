@@ -253,9 +253,15 @@ def _fire(rule: Rule, record: AlertRecord, fact: Fact, now_ms: int) -> Outcome:
 
 
 def _grow(rule: Rule, record: AlertRecord, now_ms: int) -> Outcome:
-    """Tell people again when the rule has become more severe while the alert fires."""
-    if rule.severity.rank <= record.severity.rank:
-        return Outcome(replace(record, severity=rule.severity, cooldown_ms=rule.cooldown_ms))
+    """Tell people again when the rule has become more severe while the alert fires.
+
+    Tell them for the first time when the cooldown that held the firing back is not the rule's any more.
+    """
+    is_freed = not record.is_announced and rule.cooldown_ms != record.cooldown_ms
+    if rule.severity.rank <= record.severity.rank and not is_freed:
+        # A severity that fell counts from the next transition: two alerters of different configurations,
+        # as in the middle of an upgrade, would have it rise each second otherwise.
+        return Outcome(replace(record, cooldown_ms=rule.cooldown_ms))
     grown = replace(_entered(rule, record, AlertState.FIRING, now_ms), is_announced=True)
     return Outcome(grown, _announce(AlertState.FIRING, grown, "break"))
 

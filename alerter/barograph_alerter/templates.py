@@ -41,6 +41,11 @@ def ms(duration_ms: float | None) -> str:
     return f"{duration_ms:.0f} ms" if abs(duration_ms) >= 10 else f"{duration_ms:.1f} ms"
 
 
+def rounded(value: float | None, digits: int = 0) -> str:
+    """Return a number with so many digits behind the point. Jinja's ``round`` fails where there is no value."""
+    return NO_DATA if value is None else f"{value:.{digits}f}"
+
+
 def _shown(value: object) -> object:
     """Return what ``{{ value }}`` prints: six digits are enough for a person."""
     if value is None:
@@ -53,6 +58,7 @@ def _environment() -> SandboxedEnvironment:
     environment = SandboxedEnvironment(autoescape=False, undefined=StrictUndefined, finalize=_shown)
     environment.filters["percent"] = percent
     environment.filters["ms"] = ms
+    environment.filters["rounded"] = rounded
     return environment
 
 

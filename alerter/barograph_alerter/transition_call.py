@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from barograph_alerter.cooldown import claim_ms, claim_or_break, cooldown_tag
+from barograph_alerter.cooldown import claim_ms, claim_or_break
 from barograph_alerter.service_state import Change
 from barograph_core.keys import ShardKeys
 from barograph_core.stream import Connection, EntryId, Value, as_bytes, as_list, as_text
@@ -124,12 +124,11 @@ def _text(value: int | None) -> str:
 def _change_args(change: Change, mode: str) -> list[Value]:
     told = change.transition
     fields = told.to_fields() if told else []
-    tag = cooldown_tag(told.severity, told.cooldown_ms) if told else ""
     return [
         change.alert_id,
         change.record.to_json() if change.record else "",
         mode,
-        tag,
+        told.cooldown_tag if told else "",
         # The server refuses a life of 0 ms; modes without a key never look at it.
         max(1, claim_ms(told.cooldown_ms)) if told else 1,
         len(fields),

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from barograph_alerter.expression import Quantity
-from barograph_core.errors import Problem
 from barograph_core.pane import Pane
 from barograph_core.store import Step
 from barograph_core.summary import SeriesSummary, Summary
@@ -44,7 +43,7 @@ def segments(end_ms: int, window_ms: int, steps: Sequence[Step]) -> list[Segment
     read at the next finer one. The window's start is rounded down to a whole pane of its first step.
 
     Raises:
-        ValueError: No step is kept for so long (``window_problems`` says so at start).
+        ValueError: No step is kept for so long (``settings.rules_and_steps`` refuses such a rule at start).
     """
     chosen = choose_step(window_ms, steps)
     if chosen is None:
@@ -74,16 +73,6 @@ def ring_spans(windows_ms: Sequence[int], steps: Sequence[Step]) -> dict[int, in
             spans[step_ms] = max(spans.get(step_ms, 0), span)
             span = 3 * step_ms
     return spans
-
-
-def window_problems(windows_ms: Mapping[str, int], steps: Sequence[Step]) -> list[Problem]:
-    """Return a problem for each rule (name -> window) that looks further back than panes are kept."""
-    longest_ms = max(step.keep_ms for step in steps)
-    return [
-        Problem("rules", f"{name}.window", f"{window_ms} ms is longer than panes are kept ({longest_ms} ms)")
-        for name, window_ms in windows_ms.items()
-        if choose_step(window_ms, steps) is None
-    ]
 
 
 def _floor(at_ms: int, step_ms: int) -> int:

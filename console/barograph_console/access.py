@@ -39,7 +39,10 @@ def is_address(name: str) -> bool:
 
 def is_same_origin(origin: str, host_header: str) -> bool:
     """Say whether ``origin`` (``https://name:port``) is the place that ``Host`` names."""
-    return urlsplit(origin).netloc.lower() == host_header.lower()
+    try:
+        return urlsplit(origin).netloc.lower() == host_header.lower()
+    except ValueError:
+        return False
 
 
 class HostGuard:

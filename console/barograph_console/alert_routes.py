@@ -13,6 +13,8 @@ from barograph_core.clock import Clock
 from barograph_core.stream import EntryId
 
 _DAY_MS: Final = 86_400_000
+# The server refuses an id beyond it, and would be blamed for the caller's mistake.
+_LARGEST_PART: Final = 2**64 - 1
 
 
 class AlertRoutes:
@@ -80,7 +82,10 @@ def _parse_before(text: str) -> EntryId | None:
     try:
         if len(text) > 40 or not text.replace("-", "", 1).isascii() or not text.replace("-", "", 1).isdigit():
             raise ValueError(text)
-        return EntryId.parse(text)
+        entry_id = EntryId.parse(text)
+        if max(entry_id) > _LARGEST_PART:
+            raise ValueError(text)
+        return entry_id
     except ValueError:
         raise ApiError(
             422, "invalid_parameter", f"before {text[:40]!r} is neither an entry id nor a time in ms"

@@ -21,6 +21,7 @@ def request_figures(row: SeriesSummary | None, window_ms: int) -> RequestFigures
         p99_ms=quantile_of(duration, 0.99),
         max_ms=maximum_of(duration),
         status={str(code): count for code, count in sorted(row.status.items())} if row else {},
+        estimated=row is not None and row.estimated > 0,
     )
 
 
@@ -80,4 +81,10 @@ def _system_row(row: SeriesSummary) -> SystemRow:
         disk_percent=average_of(measures.get("disk_percent")),
         threads=average_of(measures.get("threads")),
         open_files=average_of(measures.get("open_files")),
+        disk_read_mb_per_s=average_of(measures.get("disk_read_mb_per_s")),
+        disk_write_mb_per_s=average_of(measures.get("disk_write_mb_per_s")),
+        network_sent_mb_per_s=average_of(measures.get("network_sent_mb_per_s")),
+        network_received_mb_per_s=average_of(measures.get("network_received_mb_per_s")),
+        load_1m=average_of(measures.get("load_1m")),
+        gc_collections=average_of(measures.get("gc_collections")),
     )

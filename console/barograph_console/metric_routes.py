@@ -50,6 +50,7 @@ class MetricRoutes:
                     requests=figures.requests,
                     rps=figures.rps,
                     error_rate=figures.error_rate,
+                    estimated=figures.estimated,
                     producers=len(throughs.get(service, [])),
                     missing_producers=missing,
                     is_missing_producers=missing > 0,
@@ -177,5 +178,7 @@ def _parse_filters(texts: list[str]) -> dict[str, str]:
         name, separator, value = text.partition("=")
         if not separator or not name:
             raise QueryError("invalid_filter", f"where {text[:80]!r} is not of the form label=value")
+        if filters.get(name, value) != value:
+            raise QueryError("invalid_filter", f"where asks two values of {name[:80]!r}; no series has both")
         filters[name] = value
     return filters

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 SeverityName = Literal["info", "warning", "error", "critical"]
+ESTIMATED = "whether sampled records are among these events: then every figure is an estimate, otherwise exact"
 StateName = Literal["inactive", "pending", "firing", "resolved"]
 
 
@@ -24,6 +25,7 @@ class ServiceRow(BaseModel):
     requests: int
     rps: Finite
     error_rate: Finite | None
+    estimated: bool = Field(description=ESTIMATED)
     producers: int
     missing_producers: int
     is_missing_producers: bool
@@ -47,7 +49,8 @@ class RequestFigures(BaseModel):
     p95_ms: Finite | None
     p99_ms: Finite | None
     max_ms: Finite | None
-    status: dict[str, int] = Field(description="status code -> requests, exact")
+    status: dict[str, int] = Field(description="status code -> requests")
+    estimated: bool = Field(description=ESTIMATED)
 
 
 class EndpointRow(RequestFigures):
@@ -85,6 +88,12 @@ class SystemRow(BaseModel):
     disk_percent: Finite | None
     threads: Finite | None
     open_files: Finite | None
+    disk_read_mb_per_s: Finite | None
+    disk_write_mb_per_s: Finite | None
+    network_sent_mb_per_s: Finite | None
+    network_received_mb_per_s: Finite | None
+    load_1m: Finite | None
+    gc_collections: Finite | None
 
 
 class Current(RequestFigures):
@@ -123,6 +132,7 @@ class Point(BaseModel):
     events: int = Field(description="events of the series, with the measure or without")
     errors: int
     error_rate: Finite | None = Field(description="errors / events; null where the kind has no status")
+    estimated: bool = Field(description=ESTIMATED)
 
 
 class Series(BaseModel):

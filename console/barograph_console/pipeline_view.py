@@ -56,6 +56,7 @@ class ProducerRow(BaseModel):
     through_age_ms: int
     sent: int
     drops: dict[str, int]
+    folded: dict[str, int]
     is_missing: bool
     is_silent: bool
 
@@ -143,6 +144,7 @@ def _producer(producer: ProducerStatus) -> ProducerRow:
         through_age_ms=producer.through_age_ms,
         sent=producer.sent,
         drops=dict(producer.drops),
+        folded=dict(producer.folded),
         is_missing=producer.is_missing,
         is_silent=producer.is_silent,
     )

@@ -7,6 +7,7 @@ from barograph_console.models import Point, Series
 from barograph_console.query_plan import QueryError, QueryPlan
 from barograph_core.errors import EmptySketchError
 from barograph_core.events import KINDS, Kind
+from barograph_core.label_names import has_label
 from barograph_core.pane import Pane
 from barograph_core.store import StoredPane
 from barograph_core.summary import SeriesSummary, Summary
@@ -66,13 +67,13 @@ def check_measure(kind_name: str, measure: str) -> tuple[Kind, str]:
 
 
 def check_labels(kind: Kind, names: Iterable[str]) -> None:
-    """Check that a kind has these labels; one with free labels may have any.
+    """Check that a kind can have these labels.
 
     Raises:
         QueryError: ``unknown_label``.
     """
     for name in names:
-        if name not in kind.labels and not kind.has_free_labels:
+        if not has_label(kind, name):
             raise QueryError("unknown_label", f"{kind.name} has no label {name!r}, only {', '.join(kind.labels)}")
 
 
@@ -126,6 +127,7 @@ def _point(start_ms: int, row: SeriesSummary, kind: Kind, measure: str, quantile
             "events": row.count,
             "errors": row.errors,
             "error_rate": ratio(row.errors, row.count) if kind.has_status else None,
+            "estimated": row.estimated > 0,
             **figures,
         }
     )

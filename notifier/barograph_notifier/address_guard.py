@@ -95,6 +95,8 @@ def is_allowed(address: str, *, allow_private: bool) -> bool:
 
 def _is_public(address: IpAddress) -> bool:
     # is_global alone calls a few reserved ranges global, and which ones differs between Python versions.
+    if isinstance(address, ipaddress.IPv6Address) and address.is_site_local:
+        return False
     return address.is_global and not (address.is_private or address.is_reserved or address.is_link_local)
 
 

@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 Result = Literal["sent", "retry", "dead", "suppressed"]
 _MEMORY: Final = "memory"
+_TRYING: Final = "trying"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Turn:
         token: Fences what the holder records.
         queue: What waits, oldest first.
         unreadable: Items that a hand or another version wrote, by field. ``discard`` them.
+        trying: Field of the item that a sender was about to send and died or froze over, or empty.
     """
 
     group: str
@@ -40,6 +42,7 @@ class Turn:
     queue: tuple[Item, ...]
     memory: Memory
     unreadable: Mapping[str, bytes]
+    trying: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +146,9 @@ class Outbox:
         if taken is None:
             self._connection.command("PEXPIRE", lease, lease_ms)
         memory, queue, unreadable = Memory(), list[Item](), dict[str, bytes]()
-        for field, text in as_hash(flat).items():
+        fields = as_hash(flat)
+        trying = fields.pop(_TRYING, b"").decode(errors="replace")
+        for field, text in fields.items():
             try:
                 if field == _MEMORY:
                     memory = Memory.from_json(text)
@@ -153,7 +158,8 @@ class Outbox:
                 log.error("outbox.unreadable", extra={"channel": self._channel, "group": group, "error": str(error)})
                 if field != _MEMORY:
                     unreadable[field] = text
-        return Turn(group, self._token, tuple(sorted(queue, key=lambda item: item.entry_id)), memory, unreadable)
+        queue.sort(key=lambda item: item.entry_id)
+        return Turn(group, self._token, tuple(queue), memory, unreadable, trying)
 
     def give_back(self, turn: Turn, due_ms: int | None = None) -> None:
         """Give the lease back, and say when the group is due again if that is not recorded yet."""
@@ -163,6 +169,11 @@ class Outbox:
             keys += [self._keys.outbox(self._channel), self._items(turn.group)]
             args += [turn.group, due_ms]
         self._connection.call("baro_release_1", keys, args)
+
+    def begin(self, turn: Turn, item: Item) -> bool:
+        """Note that ``item`` is about to be sent. ``False``: the lease has run out, and it must not be."""
+        keys = [self._items(turn.group), self._keys.lease(self._channel, turn.group)]
+        return as_int(self._connection.call("baro_attempt_1", keys, [turn.token, str(item.entry_id)])) == 1
 
     def record(self, turn: Turn, verdict: Verdict) -> bool:
         """Note what became of an item. ``False``: the lease has run out and this counts for nothing."""
@@ -175,7 +186,7 @@ class Outbox:
             due_ms=item.due_ms if verdict.result == "retry" else verdict.at_ms,
             item=item.to_json(),
             memory=verdict.memory,
-            cooldown=(self._keys.cooldown(transition.alert_id), transition.cooldown_ms) if starts_cooldown else None,
+            started=transition if starts_cooldown else None,
             attempt=item.attempt,
             reason=verdict.reason,
             note=self._note(transition.transition, item.attempt, verdict.result, verdict.reason, verdict.at_ms),
@@ -190,7 +201,7 @@ class Outbox:
             due_ms=at_ms,
             item=turn.unreadable[field],
             memory=turn.memory,
-            cooldown=None,
+            started=None,
             attempt=0,
             reason="unreadable",
             note=self._note("", 0, "dead", "unreadable", at_ms),
@@ -205,7 +216,7 @@ class Outbox:
         due_ms: int,
         item: str | bytes,
         memory: Memory,
-        cooldown: tuple[str, int] | None,
+        started: Transition | None,
         attempt: int,
         reason: str,
         note: Sequence[str],
@@ -217,14 +228,14 @@ class Outbox:
             self._keys.lease(self._channel, turn.group),
             self._keys.dead,
         ]
-        cooldown_ms = 0
-        if cooldown is not None:
-            keys.append(cooldown[0])
-            cooldown_ms = cooldown[1]
+        cooldown: list[Value] = [0, ""]
+        if started is not None:
+            keys.append(self._keys.cooldown(started.alert_id))
+            cooldown = [started.cooldown_ms, started.cooldown_tag]
         # Whom we told of a firing we owe the resolution, however long it takes.
         remember_ms = self._remember_ms if memory.told_episode_ms is None else self._keep_ms
         args: list[Value] = [turn.token, turn.group, field, result, due_ms, item, memory.to_json(), remember_ms]
-        args += [cooldown_ms, self._keep_ms, reason, attempt, *note]
+        args += [*cooldown, self._keep_ms, reason, attempt, *note]
         reply = as_list(self._connection.call("baro_delivered_1", keys, args))
         return as_bytes(reply[0]) == b"ok"
 

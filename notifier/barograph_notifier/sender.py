@@ -170,11 +170,17 @@ class Sender:
                     return until_ms
                 case Suppress(item, reason):
                     memory = memory.after(item, is_sent=False)
+                    if str(item.entry_id) == turn.trying and not item.is_resolution:
+                        # It may have arrived: better an end that nobody waits for than a firing without one.
+                        memory = replace(memory, told_episode_ms=item.transition.episode_ms)
                     verdict = Verdict(item=item, result="suppressed", reason=reason, memory=memory, at_ms=now_ms)
                     if not self._record(turn, verdict):
                         return None
                     queue.pop(0)
                 case Send(item):
+                    if not self._outbox.begin(turn, item):
+                        self._counters.add("fence_rejections")
+                        return None
                     verdict = self._send(item, memory)
                     self._unrecorded = _Unrecorded(turn.group, item, verdict)
                     self._record(turn, verdict)

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
@@ -19,6 +20,9 @@ from barograph_notifier.plain_text import one_line
 SIGNATURE_HEADER: Final = "Barograph-Signature"
 _AGAIN: Final = frozenset({408, 425, 429})
 _SHORTEST_SECRET: Final = 6
+# Shorter parts are words such as "Bearer" and "v1", and few tokens.
+_SHORTEST_PART: Final = 8
+_SEPARATORS: Final = re.compile(r"[\s/?&=,;]+")
 _QUOTED_LIMIT: Final = 160
 
 
@@ -83,7 +87,10 @@ class WebhookChannel:
     def _hide_secrets(self, text: str) -> str:
         """Take out what a server may echo: it goes to logs and to a stream that many may read."""
         settings = self._settings
-        for secret in (settings.target.path, settings.secret, *settings.headers.values()):
+        whole = (settings.target.path, settings.secret, *settings.headers.values())
+        # A server names the token it does not know, not the header that it came in.
+        parts = {part for secret in whole for part in _SEPARATORS.split(secret) if len(part) >= _SHORTEST_PART}
+        for secret in sorted({*whole, *parts}, key=len, reverse=True):
             if len(secret) >= _SHORTEST_SECRET:
                 text = text.replace(secret, "***")
         return text

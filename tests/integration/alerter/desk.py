@@ -1,5 +1,6 @@
 """An alerter without a process: panes are laid into the store by hand, time moves when told to."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from barograph_alerter.judge import Judge
@@ -14,7 +15,7 @@ from barograph_core.errors import Problem
 from barograph_core.keys import ShardKeys
 from barograph_core.pane import Pane
 from barograph_core.self_metrics import Counters
-from barograph_core.store import PaneStore, parse_keep
+from barograph_core.store import PaneStore, Step, parse_keep
 from barograph_core.stream import Connection, Entry, Value, as_entries, as_hash, as_list
 from tests.support import FakeClock
 
@@ -22,6 +23,23 @@ STEP = 1_000
 START = 1_700_000_000_000
 SERVICE = "ranker"
 STEPS = parse_keep("1s:15m,1m:2d")
+COUNTING = """
+[[rule]]
+name = "errors"
+on = "request"
+window = "3s"
+when = "errors >= 5"
+severity = "error"
+summary = "{{ errors }} errors"
+"""
+RATIO = """
+[[rule]]
+name = "ratio"
+on = "request"
+window = "3s"
+when = "error_rate > 0.5"
+severity = "error"
+"""
 
 
 def rules_of(text: str) -> list[Rule]:
@@ -35,21 +53,28 @@ class Alerter:
     """One alerter of the group, driven by hand."""
 
     def __init__(
-        self, connection: Connection, keys: ShardKeys, rules: list[Rule], clock: FakeClock, name: str = "a1"
+        self,
+        connection: Connection,
+        keys: ShardKeys,
+        rules: list[Rule],
+        clock: FakeClock,
+        name: str = "a1",
+        steps: Sequence[Step] = STEPS,
+        writer_class: type[TransitionWriter] = TransitionWriter,
     ) -> None:
         self.connection = connection
         self.keys = keys
         self.clock = clock
         self.name = name
         self.counters = Counters()
-        store = PaneStore(connection, keys, STEPS)
-        writer = TransitionWriter(connection, keys, group=GROUP, consumer=name, keep_alerts_ms=86_400_000)
-        cache = PaneCache(store, STEPS, [rule.window_ms for rule in rules], max_panes=10_000, clock=clock)
+        store = PaneStore(connection, keys, steps)
+        writer = writer_class(connection, keys, group=GROUP, consumer=name, keep_alerts_ms=86_400_000)
+        self.cache = PaneCache(store, steps, [rule.window_ms for rule in rules], max_panes=10_000, clock=clock)
         self.judge = Judge(
             connection,
             keys,
             rules,
-            cache=cache,
+            cache=self.cache,
             writer=writer,
             base_step_ms=STEP,
             catch_up_ms=600_000,
@@ -83,8 +108,14 @@ class Desk:
         self.next_ms = START
         connection.command("XGROUP", "CREATE", keys.metrics, GROUP, "0", "MKSTREAM")
 
-    def alerter(self, rules: str, name: str = "a1") -> Alerter:
-        return Alerter(self.connection, self.keys, rules_of(rules), self.clock, name)
+    def alerter(
+        self,
+        rules: str,
+        name: str = "a1",
+        steps: Sequence[Step] = STEPS,
+        writer_class: type[TransitionWriter] = TransitionWriter,
+    ) -> Alerter:
+        return Alerter(self.connection, self.keys, rules_of(rules), self.clock, name, steps, writer_class)
 
     def close(self, *panes: Pane, missing: int = 0, service: str = SERVICE) -> None:
         """Close one pane after the other, half a second after its end, with a hint each."""

@@ -8,7 +8,7 @@ from barograph_core.keys import ShardKeys
 from barograph_core.library import ensure_library
 from barograph_core.pipeline import GroupStatus, PipelineReader
 from barograph_core.stream import Connection, as_text
-from tests.support import append
+from tests.support import append, valkey_server
 
 GROUP = "aggregator"
 
@@ -80,6 +80,23 @@ def test_a_long_backlog_is_counted_up_to_a_bound(server: Connection, keys: Shard
     group = group_of(server, keys, count_limit=500)
     assert (group.unread, group.is_capped) == (500, True)
     assert group_of(server, keys).unread == 599
+
+
+def test_every_entry_of_the_events_stream_is_accounted_for(server: Connection, keys: ShardKeys) -> None:
+    """What was deleted before anybody read it is what is missing from the sum."""
+    ids = fill(server, keys, 10)
+    server.command("XGROUP", "CREATE", keys.events, GROUP, "0")
+    read(server, keys, 4)
+    server.command("XDEL", keys.events, ids[8])
+    account = PipelineReader(server, keys).read().account
+    assert account is not None
+    assert (account.added, account.pending, account.unread, account.trimmed_unread) == (10, 4, 5, 1)
+
+
+def test_without_the_function_library_there_is_no_account() -> None:
+    """The rest of the status is told all the same."""
+    with valkey_server() as url:
+        assert PipelineReader(Connection.open(url), ShardKeys()).read().account is None
 
 
 def test_a_group_that_is_done_has_no_lag(server: Connection, keys: ShardKeys) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from barograph_core.alerts import Severity
 from barograph_core.consumer import UnreadableEntryError
 from barograph_core.keys import ShardKeys
 from barograph_core.stream import Connection, as_bytes, as_int
@@ -188,6 +189,12 @@ def test_the_first_delivery_starts_the_full_cooldown(desk: Desk) -> None:
     desk.send()
     assert 290_000 < as_int(desk.connection.command("PTTL", cooldown)) <= 300_000
     assert as_bytes(desk.connection.command("GET", cooldown)) == b"tag"
+
+
+def test_a_delivery_after_the_claim_has_lapsed_says_of_what_it_was(desk: Desk) -> None:
+    """The alerter must be able to tell that the next firing is worse."""
+    desk.tell(transition(FIRING, severity=Severity.WARNING, cooldown_ms=300_000))
+    assert as_bytes(desk.connection.command("GET", desk.keys.cooldown("a1"))) == b"warning:300000"
 
 
 def test_a_second_channel_does_not_prolong_the_cooldown(desk: Desk) -> None:

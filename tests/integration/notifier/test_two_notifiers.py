@@ -6,6 +6,8 @@ from barograph_core.keys import ShardKeys
 from barograph_core.stream import Connection
 from barograph_notifier.channel import Outcome, Retry, Sent
 from barograph_notifier.notification import Notification
+from barograph_notifier.outbox import Outbox, Turn
+from barograph_notifier.queue_plan import Item
 from barograph_notifier.worker import group_of
 from tests.integration.notifier.desk import CHANNEL, Desk
 from tests.support import FakeClock
@@ -101,6 +103,37 @@ def test_a_death_between_sending_and_recording_sends_again_with_the_same_key(one
     two.send()
     assert [key for _, key in dying.channel.sent] == [key for _, key in two.channel.sent]
     assert two.deliveries() == [("sent", "ok")]
+
+
+def test_a_firing_that_a_dying_sender_may_have_told_gets_its_resolution(one: Desk, two: Desk) -> None:
+    """Nobody is left waiting for the end of an alert because a worker died at the wrong moment."""
+
+    class Dying(Recorder):
+        def send(self, notification: Notification, *, key: str, timeout_s: float) -> Outcome:
+            super().send(notification, key=key, timeout_s=timeout_s)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Desk(one.connection, one.keys, one.clock, Dying()).tell(FIRED)
+    one.connection.command("DEL", one.keys.lease(CHANNEL, "a1"))
+    two.tell(CLEARED)
+    assert two.channel.statuses == ["resolved"]
+    assert two.deliveries() == [("suppressed", "superseded"), ("sent", "ok")]
+
+
+def test_whoever_lost_the_lease_before_it_sends_keeps_quiet(one: Desk, two: Desk) -> None:
+    """A sender that froze after it had read the queue does not send what the other has sent."""
+
+    class Frozen(Outbox):
+        def begin(self, turn: Turn, item: Item) -> bool:
+            one.connection.command("DEL", one.keys.lease(CHANNEL, "a1"))
+            two.send()
+            return super().begin(turn, item)
+
+    frozen = Desk(one.connection, one.keys, one.clock, outbox_class=Frozen)
+    frozen.tell(FIRED)
+    assert (frozen.channel.sent, two.channel.statuses) == ([], ["firing"])
+    assert frozen.counters["fence_rejections"] == 1
 
 
 def test_a_sender_takes_up_its_own_lease_again(one: Desk) -> None:

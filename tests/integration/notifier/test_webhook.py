@@ -108,6 +108,13 @@ def test_an_echoed_secret_stays_out_of_the_reason(receiver: Receiver) -> None:
     assert outcome == Refused("http 403: no access to *** with ***")
 
 
+def test_a_token_is_hidden_also_without_the_words_around_it(receiver: Receiver) -> None:
+    """A server names the token it does not know, not the header or the path that it came in."""
+    receiver.answers = [(401, {}, b"unknown token abcdef123456, key 0123456789")]
+    outcome = post(receiver.url + "?key=0123456789", headers={"Authorization": "Bearer abcdef123456"})
+    assert outcome == Refused("http 401: unknown token ***, key ***")
+
+
 def test_a_huge_answer_is_not_read(receiver: Receiver) -> None:
     receiver.answers = [(500, {}, b"x" * 1_000_000)]
     outcome = post(receiver.url)

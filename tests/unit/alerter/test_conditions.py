@@ -99,6 +99,11 @@ def test_what_is_missing_is_neither_true_nor_false(text: str, expected: bool | N
         ("count > 1" + "0" * 400, "column 9: the number is too large"),
         ("count > 1 / 0", "column 9: is not a finite number"),
         ("1 > 0", "column 1: compares numbers only"),
+        ("error_rate > 5", "column 1: error_rate lies between 0 and 1: 5 % is 0.05"),
+        ("count > 20 and 5 <= error_rate", "column 16: error_rate lies between 0 and 1"),
+        ("error_rate > -0.1", "column 1: error_rate lies between 0 and 1"),
+        ("count" + ".a" * 480 + " > 1", "column 1: "),
+        ("count" + "()" * 400 + " > 1", "column 1: unknown name"),
         ("count > 1 # and errors > 3", "column 11: a condition takes no comment"),
         ("  ", "column 1: the condition is empty"),
         ("  (count > 1", "column 3: '(' was never closed"),
@@ -186,3 +191,12 @@ def test_the_quantities_of_a_condition_are_known_without_a_row() -> None:
     """So that only what is needed is worked out."""
     condition = parse_condition("not (status[429] + errors > 3) or duration_ms.p95 > 1 < errors", KINDS["request"])
     assert [str(quantity) for quantity in condition.quantities] == ["status[429]", "errors", "duration_ms.p95"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("errors < 5", True), ("5 > errors", True), ("errors > 5", False), ("5 < errors", False), ("errors == 5", False)],
+)
+def test_a_condition_knows_on_which_side_of_its_threshold_the_breach_lies(text: str, expected: bool) -> None:
+    """However it is written."""
+    assert parse_condition(text, KINDS["request"]).is_below is expected

@@ -9,6 +9,7 @@ from barograph_alerter.rules import Rule
 from barograph_alerter.service_state import Change, ServiceState, condensed
 from barograph_alerter.windows import Window
 from barograph_core.alerts import AlertState, Severity
+from barograph_core.errors import StreamUnavailableError
 from barograph_core.pane import Pane
 from tests.unit.alerter.build import NOW, pane_of, requests, rule_of
 
@@ -68,6 +69,43 @@ def test_a_rule_that_fails_stops_no_other_and_resolves_nothing() -> None:
     assert (len(changes), tally.evaluation_errors) == (1, 1)
 
 
+def test_a_server_that_is_away_is_no_fault_of_a_rule() -> None:
+    """The moment is judged again when it is back; passed over, its breach would never be seen."""
+
+    def window_of(_span: int) -> Window:
+        raise StreamUnavailableError("timeout")
+
+    with pytest.raises(StreamUnavailableError):
+        evaluate("ranker", [rule_of()], ServiceState(), window_of, CLOSED, now_ms=NOW, tally=Tally())
+
+
+GUARDED = "error_rate > 0.05 and count >= 20"
+
+
+@pytest.mark.parametrize(("no_data", "expected"), [("alert", ["pending"]), ("keep", []), ("resolve", [])])
+def test_a_guard_does_not_hide_that_there_are_no_data(no_data: str, expected: list[str]) -> None:
+    """``count >= 20`` is false of no events, yet who asks for an alert then gets it."""
+    changes = judge(rule_of(GUARDED, no_data=f'"{no_data}"'), pane=Pane.EMPTY)
+    assert [change.transition.after.value for change in changes if change.transition] == expected
+
+
+def test_few_data_are_not_no_data() -> None:
+    """The guard does what it is there for."""
+    assert judge(rule_of(GUARDED, no_data='"alert"'), pane=requests(ok=3)) == []
+
+
+def test_a_guarded_alert_for_want_of_data_ends_with_the_data_only() -> None:
+    """Further silence is no recovery from silence."""
+    rule = rule_of(GUARDED, no_data='"alert"', no_data_for='"0s"')
+    state = ServiceState()
+    told: list[str] = []
+    for second, pane in enumerate((Pane.EMPTY, Pane.EMPTY, requests(ok=3))):
+        moment = Moment(NOW + 1_000 * second, NOW + 1_000 * second, is_closed=True)
+        changes = judge(rule, pane=pane, state=state, moment=moment)
+        told += [change.transition.after.value if change.transition else "-" for change in changes]
+    assert told == ["firing", "resolved"]
+
+
 def test_an_open_pane_is_judged_by_provisional_rules_only() -> None:
     """The others wait for it to close."""
     moment = Moment(NOW, NOW - 300, is_closed=False)
@@ -97,6 +135,14 @@ def test_state_changes_that_nobody_is_told_of_are_condensed() -> None:
     assert condensed([first, *quiet]) == [first, quiet[2]]
 
 
+def test_a_reminder_overwrites_nothing() -> None:
+    """While it is not due the server drops it, record and all."""
+    first = judge(rule_of(), pane=requests(errors=9))[0]
+    noted = Change(alert_id=first.alert_id, record=first.record)
+    reminder = Change(alert_id=first.alert_id, record=first.record, transition=first.transition, cooldown="remind")
+    assert condensed([noted, reminder]) == [noted, reminder]
+
+
 def share(when: str, pane: Pane, on: str = "request", threshold: float | None = 500.0) -> list[tuple[str, str, float]]:
     found = contributors(rule_of(when, on), Window(pane, 1_000), {}, threshold)
     return [("/".join(c.labels.values()), c.of, round(c.share_ratio, 3)) for c in found]
@@ -119,6 +165,7 @@ MIXED = Pane.merge(
         ("rate > 1", {"/c/GET": 0.5, "/a/GET": 0.3, "/b/GET": 0.2}),
         ("duration_ms.p95 > 500", {"/a/GET": 0.6, "/b/GET": 0.4}),
         ("duration_ms.p50 < 500", {"/c/GET": 1.0}),
+        ("500 > duration_ms.p50", {"/c/GET": 1.0}),
         ("duration_ms.sum > 1", {"/a/GET": 0.593, "/b/GET": 0.396, "/c/GET": 0.011}),
     ],
 )
@@ -164,7 +211,8 @@ def test_an_alert_that_carries_every_label_has_no_contributors() -> None:
         ("critical:300000", "claim"),
         ("warning:300000", "break"),
         ("error:60000", "break"),
-        ("", "claim"),
+        # A delivery of an earlier version, so late that its claim had lapsed, left no word of what it was.
+        ("", "break"),
         ("awful:300000", "break"),
     ],
 )

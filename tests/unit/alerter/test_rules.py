@@ -6,6 +6,8 @@ import pytest
 
 from barograph_alerter.defaults import default_rules, effective_rules
 from barograph_alerter.settings import check
+from barograph_alerter.templates import facts_of
+from barograph_alerter.windows import SeriesRow
 from barograph_core.alerts import Severity
 from barograph_core.config_file import parse_config
 from barograph_core.errors import Problem
@@ -91,12 +93,15 @@ def test_services_are_chosen_by_pattern(service: str, expected: bool) -> None:
         ('by = "route"', "by", "must be a list of texts"),
         ('by = ["rout"]', "by", "'rout' is not a label of 'request'; did you mean 'route'?"),
         ('by = ["route", "route"]', "by", "must be up to 8 different labels"),
-        ('where = { scope = "process" }', "where", "'scope' is not a label of 'request'"),
+        ('where = { methods = "GET" }', "where", "'methods' is not a label of 'request'; did you mean 'method'?"),
+        ('by = ["a b"]', "by", "'a b' is not a label of 'request'"),
         ("where = { route = 1 }", "where", "must be labels with their values"),
         ('no_data = "ignore"', "no_data", "must be one of keep, resolve, alert"),
         ('fire_on = "now"', "fire_on", "must be one of auto, closed, provisional"),
         ('resolve_when = "error_rat < 1"', "resolve_when", "column 1: unknown name 'error_rat'"),
         ("resolve_when = 1", "resolve_when", "must be text, not 1"),
+        ('resolve_when = "count > 0"', "resolve_when", "is true of a breach and not of a recovery"),
+        ('resolve_when = "0 < count"', "resolve_when", "is true of a breach and not of a recovery"),
         ('summary = "{{ rout }}"', "summary", "unknown name 'rout'"),
         ('summary = "{{ route }}"', "summary", "unknown name 'route'"),
         ('summary = "{{ count"', "summary", "line 1:"),
@@ -196,9 +201,89 @@ def test_the_shipped_rules_can_be_switched_off() -> None:
     assert [rule.name for rule in effective_rules(config, [], with_defaults=False)] == ["high-error-rate"]
 
 
+@pytest.mark.parametrize(
+    ("when", "resolve_when"),
+    [
+        ("errors > 5", "errors < 3"),
+        ("errors > 5", "not errors > 3"),
+        ("not errors < 5", "errors < 3"),
+        ("errors > 5", "error_rate > 0"),
+        ("errors > 5", "errors == 0"),
+        ("errors > 5", "errors > 0 and rate < 1"),
+    ],
+)
+def test_a_recovery_is_told_from_more_of_the_same_only_where_that_is_certain(when: str, resolve_when: str) -> None:
+    """What may make sense is taken as it is."""
+    rules_of(f'[[rule]]\nname = "r"\non = "request"\nwhen = "{when}"\nresolve_when = "{resolve_when}"')
+
+
+def test_the_summary_of_a_shipped_rule_stands_without_data() -> None:
+    """They end for want of data, and are told of then too."""
+    for rule in default_rules():
+        labels = dict.fromkeys((*rule.by, *rule.where), "x")
+        facts = facts_of(
+            rule.on,
+            SeriesRow.empty(rule.window_ms),
+            labels,
+            rule=rule.name,
+            service="ranker",
+            severity="error",
+            value=None,
+            threshold=None,
+            window_ms=rule.window_ms,
+            condition="c",
+        )
+        assert rule.summary.render(facts)[1], rule.name
+
+
+LONG = """
+[aggregator]
+keep = "1s:2m,1m:1h"
+[alerter]
+default_rules = false
+[[rule]]
+name = "r"
+on = "request"
+when = "count > 1"
+window = "2h"
+"""
+
+
+def test_check_names_a_window_longer_than_panes_are_kept() -> None:
+    """By line and key, as the start would refuse it; the environment has the last word here too."""
+    config = parse_config(LONG, Path("barograph.toml"))
+    assert [str(problem) for problem in check(config, {})] == [
+        "barograph.toml:10: rule[1].window: 2h is longer than panes are kept (1h)"
+    ]
+    assert check(config, {"BAROGRAPH_AGGREGATOR_KEEP": "1s:15m,1m:2d"}) == []
+
+
+def test_check_names_a_shipped_rule_that_the_store_is_too_short_for() -> None:
+    """Nobody finds it in the file: the message says where it comes from."""
+    config = parse_config('[aggregator]\nkeep = "1s:2m"\n', Path("barograph.toml"))
+    assert [(problem.where, problem.key) for problem in check(config, {})] == [
+        ("barograph.toml:2", "model-error.window")
+    ]
+
+
+def test_check_names_a_keep_that_cannot_be_read() -> None:
+    """The alerter needs it as much as the aggregator."""
+    found = check(parse_config('[aggregator]\nkeep = "1s"\n', Path("barograph.toml")), {})
+    assert [(problem.where, problem.key) for problem in found] == [("barograph.toml:2", "aggregator.keep")]
+
+
 def test_check_names_mistakes_in_settings_and_rules() -> None:
     """For ``barograph check``."""
     config = parse_config(
         '[alerter]\ntick_ms = 0\n[[rule]]\nname = "r"\non = "request"\nwhen = "cont > 1"\n', Path("barograph.toml")
     )
     assert [problem.key for problem in check(config, {})] == ["alerter.tick_ms", "rule[1].when"]
+
+
+def test_a_rule_may_ask_for_the_free_labels_of_requests() -> None:
+    """Whatever label an API gives its requests, alerts can be split and filtered by it."""
+    text = (
+        '[[rule]]\nname = "r"\non = "request"\nby = ["route", "tenant"]\nwhere = { region = "eu" }\nwhen = "count > 1"'
+    )
+    (rule,) = rules_of(text + '\nsummary = "{{ tenant }} in {{ region }}"')
+    assert (rule.by, rule.where) == (("route", "tenant"), {"region": "eu"})

@@ -284,11 +284,27 @@ def test_a_rise_in_severity_is_told_while_it_fires() -> None:
     assert (moves(outcome), outcome.move.cooldown) == (["firing>firing"], "break")
 
 
-def test_a_fall_in_severity_is_only_noted() -> None:
-    """Better news can wait."""
-    outcome = run(replace(EAGER, severity=Severity.INFO), fact(101, breach=True), record=firing())[0]
-    assert outcome.record is not None
-    assert (outcome.move, outcome.record.severity) == (None, Severity.INFO)
+def test_a_fall_in_severity_counts_from_the_next_transition() -> None:
+    """Two alerters of different configurations would else tell people of a rise each second."""
+    worse, milder = replace(EAGER, severity=Severity.CRITICAL), replace(EAGER, severity=Severity.INFO)
+    record = firing(worse)
+    outcomes = [run(rule, fact(101, breach=True), record=record)[0] for rule in (milder, worse)]
+    assert moves(*outcomes) == ["-", "-"]
+    assert outcomes[0].record is not None
+    assert outcomes[0].record.severity is Severity.CRITICAL
+
+
+def test_another_cooldown_frees_what_the_old_one_held_back() -> None:
+    """And announces nothing that was announced."""
+    changed = replace(EAGER, cooldown_ms=0)
+    held_back = firing()
+    outcomes = [
+        run(changed, fact(101, breach=True), record=replace(held_back, is_announced=is_announced))[0]
+        for is_announced in (False, True)
+    ]
+    assert moves(*outcomes) == ["firing>firing", "-"]
+    assert outcomes[0].move is not None
+    assert outcomes[0].move.notify is True
 
 
 def test_without_a_cooldown_every_firing_is_sent() -> None:

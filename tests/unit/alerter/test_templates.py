@@ -33,6 +33,10 @@ def render(source: str, **numbers: float | None) -> tuple[str, bool]:
         ("{{ error_rate | percent(0) }} of {{ count }}", "12 % of 40"),
         ("p95 {{ duration_ms.p95 | ms }} ({{ duration_ms.p95 }})", "p95 512 ms (512.346)"),
         ("{{ duration_ms.p99 | ms }} {{ duration_ms.avg }} {{ rate | percent }}", "no data no data no data"),
+        (
+            "{{ duration_ms.p95 | rounded }} {{ duration_ms.p95 | rounded(1) }} {{ rate | rounded }}",
+            "512 512.3 no data",
+        ),
         ("{{ rule }} {{ service }} {{ severity }} {{ window }}", "r ranker error 10s"),
         ("{{ value }} > {{ threshold }} {{ labels.route }}", "0.125 > 0.05 /predict"),
         ("a\n  b\r\nc", "a b c"),

@@ -13,8 +13,8 @@ from barograph_alerter.windows import (
     choose_step,
     ring_spans,
     segments,
-    window_problems,
 )
+from barograph_core.events import KINDS
 from barograph_core.pane import Pane
 from barograph_core.store import parse_keep
 from tests.unit.alerter.build import NOW, pane_of, requests
@@ -76,12 +76,6 @@ def test_segments_join_up_and_cover_the_window(end: int, window_ms: int) -> None
         assert end - part.from_ms <= spans[part.step_ms]
 
 
-def test_a_window_longer_than_any_step_is_kept_is_a_problem() -> None:
-    """Said at start, with the rule's name."""
-    problems = window_problems({"a": HOUR, "b": 100 * 24 * HOUR}, TWO)
-    assert [problem.key for problem in problems] == ["b.window"]
-
-
 def number(row: SeriesRow, text: str) -> float | None:
     name, _, statistic = text.partition(".")
     quantity = parse_quantity(name, statistic) if statistic else Quantity(name)
@@ -117,7 +111,7 @@ def test_a_measure_no_event_had_is_missing() -> None:
 
 def test_where_leaves_other_series_out() -> None:
     """Process figures are not host figures."""
-    none = (None,) * 5
+    none = (None,) * (len(KINDS["system"].measures) - 1)
     pane = pane_of("system", {("i", "process"): [(100.0, *none)], ("i", "host"): [(9_000.0, *none)]})
     rows = Window(pane, 1_000).rows("system", ("instance",), {"scope": "process"})
     assert [number(row, "memory_mb.avg") for row in rows.values()] == [100.0]

@@ -105,6 +105,7 @@ def test_health_checks_are_served_under_any_name(open_client: TestClient) -> Non
         ("http://127.0.0.1:3000", 403),
         ("https://evil.example", 403),
         ("null", 403),
+        ("http://[", 403),
     ],
 )
 def test_pages_of_other_origins_cannot_make_changes(open_client: TestClient, origin: str, status: int) -> None:

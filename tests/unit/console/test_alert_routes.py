@@ -54,7 +54,7 @@ def test_history_names_states_as_the_stream_does() -> None:
     assert (entry["from"], entry["to"], entry["notify"]) == ("pending", "firing", True)
 
 
-@pytest.mark.parametrize("before", ["x", "1-2-3", "-1", "٣", "9" * 50])
+@pytest.mark.parametrize("before", ["x", "1-2-3", "-1", "٣", "9" * 50, "9" * 30, f"1-{2**64}"])
 def test_what_is_no_entry_id_is_refused(client: TestClient, before: str) -> None:
     answer = client.get("/api/v1/alerts/history", params={"before": before})
     assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid_parameter")

@@ -5,6 +5,7 @@ from barograph_console.settings import ConsoleSettings
 from barograph_core.encode import encode_batch
 from barograph_core.events import KINDS
 from barograph_core.store import StoredPane
+from tests.batches import encoded, request
 from tests.unit.console.fakes import NOW_MS, Console, FakePanes, FakePipeline, panes_of, requests
 
 ROWS = (
@@ -44,6 +45,20 @@ def test_a_query_groups_by_labels() -> None:
     )
     series = [(one["labels"], one["points"][0]["count"]) for one in answer.json()["series"]]
     assert series == [({"route": "/health"}, 1), ({"route": "/predict"}, 3)]
+
+
+def test_figures_of_sampled_requests_are_marked_as_estimates() -> None:
+    """A point or row that a sampled record went into is an estimate, and the others are exact."""
+    rows = [request(NOW_MS - 2_000, 10.0, "/a", weight=10, tenant="x"), request(NOW_MS - 1_000, 10.0, "/b", tenant="y")]
+    client = Console(panes=FakePanes(stored={1_000: panes_of([encoded("request", rows)])})).client()
+    query = {"service": "ranker", "from": "-10s", "step": "all", "by": "tenant"}
+    series = client.get("/api/v1/query", params=query).json()["series"]
+    found = {one["labels"]["tenant"]: (one["points"][0]["count"], one["points"][0]["estimated"]) for one in series}
+    assert found == {"x": (10, True), "y": (1, False)}
+    current = client.get("/api/v1/current?service=ranker&window=10").json()
+    assert (current["requests"], current["estimated"]) == (11, True)
+    assert [(row["route"], row["estimated"]) for row in current["endpoints"]] == [("/a", True), ("/b", False)]
+    assert client.get("/api/v1/services?window=10").json()["services"][0]["estimated"] is True
 
 
 def test_a_query_can_be_narrowed_to_a_label() -> None:
@@ -94,8 +109,9 @@ def test_wrong_parameters_are_named() -> None:
     for query in (
         "kind=requests",
         "measure=latency_ms",
-        "by=path",
+        "by=rout",
         "where=route",
+        "where=route=/a&where=route=/b",
         "step=0.5",
         "step=x",
         "from=now",
@@ -107,8 +123,9 @@ def test_wrong_parameters_are_named() -> None:
     assert found == {
         "kind=requests": (422, "unknown_kind"),
         "measure=latency_ms": (422, "unknown_measure"),
-        "by=path": (422, "unknown_label"),
+        "by=rout": (422, "unknown_label"),
         "where=route": (422, "invalid_filter"),
+        "where=route=/a&where=route=/b": (422, "invalid_filter"),
         "step=0.5": (422, "bad_step"),
         "step=x": (422, "invalid_parameter"),
         "from=now": (422, "empty_range"),
@@ -161,16 +178,16 @@ def test_current_shows_models_and_processes() -> None:
         [("host:1:ab", "process")],
         [0],
         [NOW_MS - 2_000],
-        [[200.0], [50.0], None, None, [8.0], None],
+        [[200.0], [50.0], None, None, [8.0], None, [0.5], *[None] * 5],
     )
     console = Console(panes=FakePanes(stored={1_000: panes_of([model, system])}))
     answer = console.client().get("/api/v1/current?service=ranker").json()
     row, process = answer["models"][0], answer["system"][0]
     assert (row["model"], row["version"], row["mae"], row["labelled"], row["events"]) == ("ctr", "7", 4.0, 1, 2)
-    assert (process["scope"], process["memory_mb"], process["threads"], process["disk_percent"]) == (
+    assert (process["scope"], process["memory_mb"], process["disk_read_mb_per_s"], process["disk_percent"]) == (
         "process",
         200.0,
-        8.0,
+        0.5,
         None,
     )
     assert (answer["requests"], answer["error_rate"], answer["p95_ms"]) == (0, None, None)
