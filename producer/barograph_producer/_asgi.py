@@ -1,46 +1,38 @@
-"""Pure ASGI middleware: one request event per response, at a few microseconds each."""
+"""Pure ASGI middleware: one request event per response, at a microsecond or two each."""
 
 import asyncio
-import contextlib
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Final, Protocol, TypeAlias
+from collections.abc import Awaitable, Iterable
+from types import CodeType
+from typing import Final
 
-from barograph_core.clock import Clock, SystemClock
-from barograph_core.events import OTHER_LABEL
-from barograph_producer._recorder import RecordRequest
-from barograph_producer._routes import RouteIndex
+from barograph_core.clock import Clock
+from barograph_producer._django import ROUTE_KEY, follow_django
+from barograph_producer._lifespan import App, Message, Receive, Scope, Send, serve_lifespan
+from barograph_producer._observation import (
+    CLIENT_LEFT,
+    MAX_RECORDS,
+    METHODS,
+    LabelsOf,
+    Observation,
+    Record,
+    RequestSink,
+    make_timer,
+)
+from barograph_producer._routes import RouteIndex, litestar_template
 
-# As in the ASGI specification; the values are the server's and the framework's own.
-Scope: TypeAlias = MutableMapping[str, Any]
-Message: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[Message]]
-Send: TypeAlias = Callable[[Message], Awaitable[None]]
-App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-# A client may send any word as a method: what is not one of these is one series.
-_METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"))
 _SERVER_ERROR: Final = 500
-# What nginx logs for a client that left before the answer; not an error of the service.
-_CLIENT_LEFT: Final = 499
-
-
-class RequestSink(Protocol):
-    """What the middleware needs of a producer."""
-
-    @property
-    def request(self) -> RecordRequest: ...
-
-    def start(self) -> None: ...
-
-    def pause(self, timeout_s: float, /) -> bool: ...
+_RECORDED: Final = -1
+_MAX_CAUSES: Final = 8
 
 
 class BarographMiddleware:
     """Records every HTTP request: route template, method, status, and time to the last byte sent.
 
     Background tasks that run after the response are not part of the duration. An exception is recorded as
-    status 500 and raised on unchanged. Put it outermost: ``app.add_middleware(BarographMiddleware,
-    producer=producer)`` as the last call, or ``app = BarographMiddleware(app, producer=producer)``.
+    status 500 and raised on unchanged. WebSockets pass through. Put it outermost:
+    ``app.add_middleware(BarographMiddleware, producer=producer)`` as the last call, or, with any framework,
+    ``app = BarographMiddleware(app, producer=producer)``. An application that is none of Starlette, FastAPI,
+    Litestar and Django names its route with ``scope["barograph.route"] = "/items/{item}"``.
 
     The lifespan's start starts the producer, its end flushes and says goodbye: uvicorn does not run
     ``atexit`` handlers when it is told to terminate.
@@ -51,6 +43,10 @@ class BarographMiddleware:
         app: App,
         *,
         producer: RequestSink,
+        exclude: Iterable[str] = (),
+        labels: LabelsOf | None = None,
+        sample_every: int = 1,
+        always_slow_ms: float = 1_000,
         shutdown_timeout_s: float = 2.0,
         clock: Clock | None = None,
     ) -> None:
@@ -59,132 +55,181 @@ class BarographMiddleware:
         Args:
             app: The ASGI application.
             producer: Takes the events; it is paused, not closed, at the end of a lifespan.
+            exclude: Paths and templates that are not recorded; ``*`` stands for any text: ``("/health", "/docs*")``.
+            labels: Given the scope as the application left it, returns further labels. What it raises is
+                counted as ``labels_failed``; the request is then recorded without them.
+            sample_every: Record one of so many requests, which then stands for all of them, 1 to 1,000.
+                Errors and slow requests are always recorded, each for itself.
+            always_slow_ms: What is slow.
             shutdown_timeout_s: Bound on the flush at the end of a lifespan.
             clock: For tests.
+
+        Raises:
+            ValueError: ``sample_every`` is out of range.
         """
         self._app = app
         self._producer = producer
         self._shutdown_timeout_s = shutdown_timeout_s
-        self._now_ms = (clock or SystemClock()).monotonic_ms
+        self.now_s = make_timer(clock)
+        self._observation = Observation(
+            producer, exclude=exclude, labels=labels, sample_every=sample_every, always_slow_ms=always_slow_ms
+        )
+        exclusion = self._observation.exclusion
+        self._is_excluded = exclusion.matches if exclusion else None
         self._routes = RouteIndex(app)
+        # By id of the route, and those that take the scope or go by the endpoint. The list holds all the objects, so
+        # that no id comes to mean another.
+        self.records: dict[tuple[int, str | None, int], Record] = {}
+        self._others: dict[tuple[int, str | None, int], Record] = {}
+        self._held: list[object] = []
+        follow_django(app)
+
+    @property
+    def labels_failed(self) -> int:
+        """How many requests were recorded without their extra labels, because asking for them failed."""
+        return self._observation.labels_failed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection; anything but HTTP and lifespan passes through untouched."""
-        if scope["type"] == "http":
-            await self._serve(scope, receive, send)
-        elif scope["type"] == "lifespan":
-            await self._live(scope, receive, send)
-        else:
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await serve_lifespan(self._app, self._producer, self._shutdown_timeout_s, scope, receive, send)
+            else:
+                await self._app(scope, receive, send)
+            return
+        if self._is_excluded is not None and self._is_excluded(scope["path"]):
             await self._app(scope, receive, send)
-
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # Routers change the scope in place.
-        exchange = _Exchange(self, scope, receive, send)
+            return
+        # Without ``__init__``, whose call would cost as much as all the rest of this.
+        exchange = _Exchange()
+        exchange.middleware = self
+        exchange.scope = scope
+        exchange.server_receive = receive
+        exchange.server_send = send
+        exchange.status = 0
+        exchange.has_left = False
+        exchange.started_s = self.now_s()
         try:
             await self._app(scope, exchange.receive, exchange.send)
-        except asyncio.CancelledError:
-            exchange.record(_CLIENT_LEFT)
+        except BaseException as exc:
+            if not exchange.is_recorded():
+                exchange.record(_outcome(exc, exchange))
             raise
-        except BaseException:
-            exchange.record(_CLIENT_LEFT if exchange.has_send_failed else _SERVER_ERROR)
-            raise
-        # No response at all: the server answers 500 in the application's place.
-        exchange.record(_CLIENT_LEFT if exchange.has_client_left else _SERVER_ERROR)
+        if not exchange.is_recorded():
+            # No response, or half of one: the server answers 500 in the application's place.
+            exchange.record(CLIENT_LEFT if exchange.has_left else _SERVER_ERROR)
 
-    def record(self, scope: Scope, path: str, root_path: str, status: int, started_ms: float) -> None:
-        """Record a response. Never raises."""
-        duration_ms = self._now_ms() - started_ms
-        with contextlib.suppress(Exception):
-            method = scope["method"]
-            self._producer.request(
-                self._routes.template_of(scope, path, root_path),
-                method if method in _METHODS else OTHER_LABEL,
-                status,
-                duration_ms,
-            )
-
-    def now_ms(self) -> float:
-        """Return the monotonic time."""
-        return self._now_ms()
-
-    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
-        has_received = False
-
-        async def receive_and_note() -> Message:
-            nonlocal has_received
-            has_received = True
-            return await receive()
-
-        async def send_and_act(message: Message) -> None:
-            if message["type"] == "lifespan.startup.complete":
-                self._producer.start()
-            elif message["type"] in ("lifespan.shutdown.complete", "lifespan.shutdown.failed"):
-                # Blocks the loop, which serves nobody any more, and works on any loop.
-                self._producer.pause(self._shutdown_timeout_s)
-            await send(message)
-
+    def record(self, scope: Scope, status: int, duration_ms: float) -> None:
+        """Record a response whose recorder ``records`` does not hold. Never raises."""
         try:
-            await self._app(scope, receive_and_note, send_and_act)
-        except Exception:
-            if has_received:
-                raise
-            # The application knows no lifespan. Ours is needed all the same, for the flush.
-            await receive()
-            await send_and_act({"type": "lifespan.startup.complete"})
-            await receive()
-            await send_and_act({"type": "lifespan.shutdown.complete"})
+            record = self._find_record(scope, status)
+            if self._observation.needs_source:
+                record(duration_ms, scope)
+            else:
+                record(duration_ms)
+        except Exception:  # noqa: BLE001  # whatever a framework left in the scope must not fail the request
+            return
+
+    def _find_record(self, scope: Scope, status: int) -> Record:
+        method: str = scope["method"]
+        marker = scope.get("route")
+        if marker is None:
+            marker = scope.get("endpoint")
+        key = (id(marker), method, status)
+        record = self._others.get(key)
+        if record is not None:
+            return record
+        template = self._routes.template_of(scope)
+        is_fixed = self._routes.is_fixed(marker)
+        if not is_fixed:
+            named = scope.get(ROUTE_KEY)
+            template = named if isinstance(named, str) else litestar_template(scope) or template
+        record = self._observation.record_of(template, method, status)
+        if is_fixed and method in METHODS and len(self._held) < MAX_RECORDS:
+            self._held.append(marker)
+            records = self._others if self._observation.needs_source or scope.get("route") is None else self.records
+            records[key] = record
+        return record
 
 
 class _Exchange:
-    """One request and its response."""
+    """One request and its response. Slots: an object with closures over as much costs a quarter more.
 
-    __slots__ = (
-        "_is_recorded",
-        "_middleware",
-        "_path",
-        "_receive",
-        "_root_path",
-        "_scope",
-        "_send",
-        "_started_ms",
-        "_status",
-        "has_client_left",
-        "has_send_failed",
-    )
+    Attributes:
+        status: 0 before the response begins, ``_RECORDED`` with its last message.
+        has_left: Whether the application was told that the client did.
+    """
 
-    def __init__(self, middleware: BarographMiddleware, scope: Scope, receive: Receive, send: Send) -> None:
-        self._middleware = middleware
-        self._scope = scope
-        self._path: str = scope["path"]
-        self._root_path: str = scope.get("root_path", "")
-        self._receive = receive
-        self._send = send
-        self._status = 0
-        self._is_recorded = False
-        self.has_client_left = False
-        self.has_send_failed = False
-        self._started_ms = middleware.now_ms()
+    __slots__ = ("has_left", "middleware", "scope", "server_receive", "server_send", "started_s", "status")
+    has_left: bool
+    middleware: BarographMiddleware
+    scope: Scope
+    server_receive: Receive
+    server_send: Send
+    started_s: float
+    status: int
 
     async def receive(self) -> Message:
-        message = await self._receive()
+        message = await self.server_receive()
         if message["type"] == "http.disconnect":
-            self.has_client_left = True
+            self.has_left = True
         return message
 
-    async def send(self, message: Message) -> None:
+    def send(self, message: Message) -> Awaitable[None]:
+        """Pass a message on. Not a coroutine of its own: all but the last go straight to the server."""
         kind = message["type"]
         if kind == "http.response.start":
-            self._status = message["status"]
+            if self.status == 0:
+                self.status = message["status"]
+        elif self.status != _RECORDED and (
+            (kind == "http.response.body" and not message.get("more_body")) or kind == "http.response.pathsend"
+        ):
+            return self._finish(message)
+        return self.server_send(message)
+
+    async def _finish(self, message: Message) -> None:
+        """Send the last message, then record the response: what follows it changes nothing."""
+        status, self.status = self.status, _RECORDED
         try:
-            await self._send(message)
-        except OSError:
-            self.has_send_failed = True
+            await self.server_send(message)
+        except BaseException as exc:
+            status = CLIENT_LEFT if isinstance(exc, OSError | asyncio.CancelledError) else _SERVER_ERROR
             raise
-        if (kind == "http.response.body" and not message.get("more_body")) or kind == "http.response.pathsend":
-            self.record(self._status)
+        finally:
+            middleware, scope = self.middleware, self.scope
+            duration_ms = (middleware.now_s() - self.started_s) * 1_000
+            record = middleware.records.get((id(scope.get("route")), scope.get("method"), status))
+            if record is not None:
+                record(duration_ms)
+            else:
+                middleware.record(scope, status, duration_ms)
+
+    def is_recorded(self) -> bool:
+        return self.status == _RECORDED
 
     def record(self, status: int) -> None:
-        """Record the response once; what follows the last byte changes nothing."""
-        if not self._is_recorded:
-            self._is_recorded = True
-            self._middleware.record(self._scope, self._path, self._root_path, status, self._started_ms)
+        """Record what ended in another way."""
+        self.middleware.record(self.scope, status, (self.middleware.now_s() - self.started_s) * 1_000)
+
+
+def _outcome(exc: BaseException, exchange: _Exchange) -> int:
+    """Tell a client that left from an error of the service, by how the application ended."""
+    if isinstance(exc, asyncio.CancelledError) or (exchange.has_left and type(exc).__name__ == "ClientDisconnect"):
+        return CLIENT_LEFT
+    code = getattr(exchange.server_send, "__code__", None)
+    cause: BaseException | None = exc
+    for _ in range(_MAX_CAUSES):
+        if isinstance(cause, OSError) and exchange.status and (code is None or _came_through(code, cause)):
+            return CLIENT_LEFT
+        cause = None if cause is None else cause.__cause__ or cause.__context__
+    return _SERVER_ERROR
+
+
+def _came_through(code: CodeType, exc: BaseException) -> bool:
+    """Say whether ``exc`` was raised in the server's ``send``: only there an OSError means the client."""
+    traceback = exc.__traceback__
+    while traceback is not None:
+        if traceback.tb_frame.f_code is code:
+            return True
+        traceback = traceback.tb_next
+    return False

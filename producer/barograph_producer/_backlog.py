@@ -3,8 +3,9 @@
 A state machine without clock or server: the shipper tells it what the server replied.
 """
 
+import zlib
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from barograph_core.encode import EncodedBatch
@@ -22,6 +23,8 @@ class Parcel:
 
     Attributes:
         seq: 1, 2, 3 … within an instance.
+        batch: To be shipped as ``whole_batch``.
+        is_squeezed: Whether the batch's data is compressed.
         doubtful_since_ms: Monotonic time of the first attempt that got no reply, and so may have landed.
         refusals: How often the server has refused it.
         confirmed_ms: Monotonic time of the confirmation.
@@ -29,9 +32,15 @@ class Parcel:
 
     seq: int
     batch: EncodedBatch
+    is_squeezed: bool = False
     doubtful_since_ms: float | None = None
     refusals: int = 0
     confirmed_ms: float = 0.0
+
+    @property
+    def whole_batch(self) -> EncodedBatch:
+        """The batch as it goes on the stream."""
+        return replace(self.batch, data=zlib.decompress(self.batch.data)) if self.is_squeezed else self.batch
 
     @property
     def cost_bytes(self) -> int:
@@ -71,8 +80,17 @@ class Backlog:
         """Event time of the oldest event that waits. Linear in the parcels."""
         return min((parcel.batch.first_ms for parcel in self._waiting), default=None)
 
-    def add(self, batch: EncodedBatch) -> None:
-        parcel = Parcel(self._next_seq, batch)
+    def add(self, batch: EncodedBatch, *, must_wait: bool = False) -> None:
+        """Put ``batch`` at the end of the queue.
+
+        Args:
+            batch: Becomes the newest.
+            must_wait: Whether it is going to wait for long, and is worth compressing: by a fifth, for some
+                0.1 µs an event, in which the interpreter's lock is free.
+        """
+        if must_wait:
+            batch = replace(batch, data=zlib.compress(batch.data, level=1))
+        parcel = Parcel(self._next_seq, batch, is_squeezed=must_wait)
         self._next_seq += 1
         self._waiting.append(parcel)
         self._waiting_bytes += parcel.cost_bytes

@@ -1,12 +1,20 @@
 """Checks the measures of many events at once, so that a bad value costs its event and nothing else."""
 
 import math
+import operator
+import sys
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from operator import countOf
+from typing import Final, cast
 
-from barograph_core.events import Measure
+from barograph_core.events import MAX_MAGNITUDE, MAX_WEIGHT, Measure
+
+_FIRST_BYTE: Final = 7 if sys.byteorder == "little" else 0
+# Below 2**497, which is less than MAX_MAGNITUDE.
+_UNSIGNED: Final = bytes(range(0x5F))
+_SIGNED: Final = _UNSIGNED + bytes(range(0x80, 0xDF))
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +38,9 @@ def clean_column(values: Sequence[object], measure: Measure, *, is_required: boo
         measure: Says which numbers are valid.
         is_required: Whether ``None`` is a bad value.
     """
+    floats = _plain_floats(values, measure)
+    if floats is not None:
+        return CleanColumn(floats)
     types = set(map(type, values))
     if types == {type(None)} and not is_required:
         return CleanColumn(None)
@@ -42,6 +53,61 @@ def clean_column(values: Sequence[object], measure: Measure, *, is_required: boo
     except Exception:  # noqa: BLE001  # the host's own types may raise anything
         is_clean, floats = False, array("d")
     return CleanColumn(floats) if is_clean else _clean_each(values, measure, is_required=is_required)
+
+
+def _plain_floats(values: Sequence[object], measure: Measure) -> "array[float] | None":
+    """Return ``values`` when all are floats that are valid by their first byte alone, as nearly all columns' are.
+
+    The first byte of a float64 holds the sign and the upper bits of the exponent: one look at it tells what is
+    negative, huge, infinite or NaN, at a tenth of the cost of comparing numbers.
+    """
+    if measure.maximum < MAX_MAGNITUDE or countOf(map(type, values), float) != len(values):
+        return None
+    floats = array("d", cast("Sequence[float]", values))
+    first_bytes = floats.tobytes()[_FIRST_BYTE::8]
+    return None if first_bytes.translate(None, _SIGNED if measure.is_signed else _UNSIGNED) else floats
+
+
+@dataclass(frozen=True, slots=True)
+class CleanWeights:
+    """How many events each of many stands for, 1 where that is wrong.
+
+    Attributes:
+        values: One for each event; ``None`` when each stands for itself.
+        bad: Positions of the events whose weight is none.
+    """
+
+    values: Sequence[int] | None
+    bad: frozenset[int] = frozenset()
+
+
+def clean_weights(values: Sequence[object]) -> CleanWeights:
+    """Check a column of weights: whole numbers from 1 to ``MAX_WEIGHT``."""
+    if set(map(type, values)) == {int}:
+        whole = cast("Sequence[int]", values)
+        least, most = min(whole), max(whole)
+        if least == most == 1:
+            return CleanWeights(None)
+        if least >= 1 and most <= MAX_WEIGHT:
+            return CleanWeights(whole)
+    weights: list[int] = []
+    bad: set[int] = set()
+    for position, value in enumerate(values):
+        weight = _as_weight(value)
+        if weight is None:
+            bad.add(position)
+        weights.append(weight or 1)
+    return CleanWeights(weights, frozenset(bad))
+
+
+def _as_weight(value: object) -> int | None:
+    if isinstance(value, bool):
+        return None
+    try:
+        weight = operator.index(value)  # type: ignore[arg-type]  # raises TypeError for what is no number
+    except Exception:  # noqa: BLE001  # the host's own types may raise anything
+        return None
+    return weight if 1 <= weight <= MAX_WEIGHT else None
 
 
 def _clean_each(values: Sequence[object], measure: Measure, *, is_required: bool) -> CleanColumn:

@@ -1,11 +1,13 @@
 """Turns labels as the host gave them into label sets for the wire, and keeps their number in bounds."""
 
 import operator
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TypeAlias, cast
 
 from barograph_core.encode import LabelSet
 from barograph_core.events import KINDS, MAX_FREE_LABELS, MAX_LABEL_BYTES, OTHER_LABEL, KindName
+from barograph_producer._cardinality import CardinalityReport
 
 RawKey: TypeAlias = tuple[object, ...]
 
@@ -58,21 +60,40 @@ def custom_key(name: object, labels: object) -> RawKey:
     return (name, *free, *free.values())
 
 
+def free_key(fixed: Sequence[object], labels: object) -> RawKey:
+    """Return the raw key of a sampled request: its fixed labels and status, then as ``custom_key`` has it.
+
+    Free labels that are no mapping make a key that is none.
+    """
+    if labels is None:
+        return tuple(fixed)
+    if not isinstance(labels, dict):
+        return (*fixed, labels)
+    free = cast("dict[object, object]", labels)
+    return (*fixed, *free, *free.values())
+
+
 class LabelSets:
     """Numbers the label sets of one process. Only for the shipper thread.
 
     One dictionary look-up resolves what was seen before. Beyond ``max_sets`` (status apart) a new label set
     becomes the kind's ``__other__`` set. ``system`` events are exempt: the producer makes them itself.
+
+    Attributes:
+        generation: How often everything was forgotten; numbers hold within one generation.
     """
 
     def __init__(self, max_sets: int) -> None:
+        self.generation = 0
         self._max_sets = max_sets
         self._cache_limit = max_sets * _CACHED_KEYS_PER_SET
         self._admitted: set[tuple[KindName, LabelSet]] = set()
         self._numbers: dict[KindName, dict[RawKey, int]] = {}
         self._sets: list[LabelSet] = []
-        self._others: set[int] = set()
-        self._number_of: dict[tuple[KindName, LabelSet], int] = {}
+        # The numbers of ``__other__`` sets, each with the name of the label that had too many values.
+        self._others: dict[int, str] = {}
+        self._number_of: dict[tuple[KindName, LabelSet, str], int] = {}
+        self._report: CardinalityReport | None = None
         self.forget()
 
     @property
@@ -82,8 +103,9 @@ class LabelSets:
 
     def forget(self) -> None:
         """Drop what was numbered, not what was admitted."""
+        self.generation += 1
         self._numbers = {kind.name: {} for kind in KINDS.values()}
-        self._sets, self._others, self._number_of = [], set(), {}
+        self._sets, self._others, self._number_of = [], {}, {}
 
     def numbers(self, kind: KindName, keys: Iterable[RawKey]) -> list[int]:
         """Return for each raw key the number of its label set, ``INVALID`` where it has none.
@@ -109,9 +131,11 @@ class LabelSets:
     def label_set(self, number: int) -> LabelSet:
         return self._sets[number]
 
-    def count_folded(self, numbers: Sequence[int]) -> int:
-        """Return how many of ``numbers`` are an ``__other__`` set."""
-        return sum(map(self._others.__contains__, numbers)) if self._others else 0
+    def folded(self, numbers: Sequence[int]) -> Mapping[str, int]:
+        """Return how many of ``numbers`` are an ``__other__`` set, by the label that had too many values."""
+        if not self._others:
+            return {}
+        return Counter(map(self._others.__getitem__, filter(self._others.__contains__, numbers)))
 
     def _number(self, kind: KindName, key: RawKey) -> int:
         known = self._numbers[kind]
@@ -127,19 +151,24 @@ class LabelSets:
         cleaned = _clean(kind, key)
         if cleaned is None:
             return INVALID
-        status = cleaned[-1:] if KINDS[kind].has_status else ()
-        labels = cleaned[:-1] if KINDS[kind].has_status else cleaned
-        is_folded = not self._admit(kind, labels)
-        if is_folded:
-            labels = (OTHER_LABEL,) * len(KINDS[kind].labels)
-        label_set = (*labels, *status)
-        number = self._number_of.get((kind, label_set))
+        fixed = len(KINDS[kind].labels)
+        free_from = fixed + KINDS[kind].has_status
+        status = cleaned[fixed:free_from]
+        labels = cleaned[:fixed] + cleaned[free_from:]
+        blamed = "" if self._admit(kind, labels) else self._blame(kind, labels)
+        label_set = (OTHER_LABEL,) * fixed + status if blamed else cleaned
+        number = self._number_of.get((kind, label_set, blamed))
         if number is None:
-            number = self._number_of[kind, label_set] = len(self._sets)
+            number = self._number_of[kind, label_set, blamed] = len(self._sets)
             self._sets.append(label_set)
-            if is_folded:
-                self._others.add(number)
+            if blamed:
+                self._others[number] = blamed
         return number
+
+    def _blame(self, kind: KindName, labels: LabelSet) -> str:
+        if self._report is None:
+            self._report = CardinalityReport(self._admitted)
+        return self._report.blame(kind, labels)
 
     def _admit(self, kind: KindName, labels: LabelSet) -> bool:
         if kind == "system" or (kind, labels) in self._admitted:
@@ -152,24 +181,30 @@ class LabelSets:
 
 def _clean(kind: KindName, key: RawKey) -> LabelSet | None:
     if kind == "custom":
-        return _clean_free(key)
+        return _with_free(_all_of([clean_label(key[0])]), key[1:])
     if kind != "request":
         return _all_of([clean_label(value) for value in key])
-    route, method, status = key
+    if len(key) < 3:  # what a host that passes anything may make of it
+        return None
+    route, method, status, *free = key
     labels = _all_of([cut_route(route), clean_label(method)])
     code = clean_status(status)
-    return None if labels is None or code is None else (*labels, code)
+    return None if labels is None or code is None else _with_free((*labels, code), free)
 
 
-def _clean_free(key: RawKey) -> LabelSet | None:
-    count = len(key) // 2
-    if count > MAX_FREE_LABELS:
+def _with_free(fixed: LabelSet | None, free: Sequence[object]) -> LabelSet | None:
+    """Return ``fixed`` and then the pairs of ``free``, which holds all names before all values, sorted by name."""
+    count = len(free) // 2
+    if fixed is None or len(free) % 2 or count > MAX_FREE_LABELS:
         return None
-    name, names, values = key[0], key[1 : count + 1], key[count + 1 :]
-    flat: list[object] = [name]
-    for pair in sorted(zip(names, values, strict=True), key=lambda pair: str(pair[0])):
-        flat.extend(pair)
-    return _all_of([clean_label(value) for value in flat])
+    names, values = _all_of([_clean_name(name) for name in free[:count]]), _all_of(list(map(clean_label, free[count:])))
+    if names is None or values is None or len(set(names)) < count:
+        return None
+    return (*fixed, *(text for pair in sorted(zip(names, values, strict=True)) for text in pair))
+
+
+def _clean_name(value: object) -> str | None:
+    return (clean_label(value) or None) if isinstance(value, str) else None
 
 
 def _all_of(labels: Sequence[str | None]) -> tuple[str, ...] | None:

@@ -1,95 +1,172 @@
-"""Packs flat records into encoded batches; checks here what the hot path had no time to check."""
+"""Packs flat records into encoded batches; checks here what the hot path had no time to check.
 
-from collections.abc import Iterable, Iterator, Sequence
+Everything goes by columns, in calls into C over a whole column. Only where such a check finds something wrong,
+or a label that is new, are events looked at one by one.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final, cast
 
-from barograph_core.encode import EncodedBatch, encode_batch
-from barograph_core.events import KINDS, MAX_BATCH_BYTES, Kind, KindName
-from barograph_producer._columns import CleanColumn, clean_column
-from barograph_producer._labels import INVALID, LabelSets, RawKey, custom_key
-from barograph_producer._recorder import RECORD_WIDTHS
+from barograph_core.encode import EncodedBatch, encode_offsets
+from barograph_core.events import KINDS, MAX_BATCH_BYTES, MAX_WEIGHTED_EVENTS, Kind
+from barograph_producer._columns import CleanColumn, CleanWeights, clean_column, clean_weights
+from barograph_producer._labels import INVALID, LabelSets, RawKey, custom_key, free_key
+from barograph_producer._recorder import KIND_OF, RECORD_WIDTHS, Form
+from barograph_producer._request_keys import RequestKeys
 from barograph_producer._stats import Counters
+from barograph_producer._times import offsets_ms, rebased
 
 _OPTIONAL_MEASURES: Final = frozenset(("model", "system"))
-# Stamps are float seconds; a clock of whole ms must come back as it was.
-_ROUNDING: Final = 0.0005
+_EVERY_BYTE: Final = bytes(range(256))
+_UNKNOWN: Final = 255
+_NOTHING_KNOWN: Final = bytes((_UNKNOWN,)) * 256
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """The valid events of a batch to be, as columns.
+
+    Attributes:
+        numbers: For each event the number of its label set; ``bytes`` where all are below 256.
+    """
+
+    numbers: Sequence[int]
+    first_ms: int
+    offsets_ms: Sequence[int]
+    columns: tuple[Sequence[float] | None, ...]
+    weights: Sequence[int] | None
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def rows(self, rows: Sequence[int]) -> "_Table":
+        first_ms, offsets = rebased(self.first_ms, [self.offsets_ms[i] for i in rows])
+        return _Table(
+            [self.numbers[i] for i in rows],
+            first_ms,
+            offsets,
+            tuple(None if column is None else [column[i] for i in rows] for column in self.columns),
+            None if self.weights is None else [self.weights[i] for i in rows],
+        )
 
 
 class Packer:
     """Makes batches of records. Only for the shipper thread."""
 
-    def __init__(self, labels: LabelSets, counters: Counters, *, max_batch_bytes: int = MAX_BATCH_BYTES) -> None:
+    def __init__(
+        self,
+        labels: LabelSets,
+        counters: Counters,
+        keys: RequestKeys | None = None,
+        *,
+        max_batch_bytes: int = MAX_BATCH_BYTES,
+    ) -> None:
         self._labels = labels
         self._counters = counters
+        self._keys = RequestKeys(0) if keys is None else keys
         self._max_batch_bytes = max_batch_bytes
+        # From the keys' numbers to the label sets', as far as both are small; good for one generation of them.
+        self._table = _NOTHING_KNOWN
+        self._table_of = -1
 
-    def pack(self, kind_name: KindName, records: Sequence[object]) -> list[EncodedBatch]:
+    def pack(
+        self, form: Form, records: Sequence[object], start: int = 0, stop: int | None = None
+    ) -> list[EncodedBatch]:
         """Return ``records`` as batches, mostly one; what is not valid is counted and left out.
 
         Args:
-            kind_name: Of all the records.
-            records: Flat, at most ``MAX_EVENTS_PER_BATCH`` of them.
+            form: Of all the records.
+            records: Flat.
+            start: Where in ``records`` the first of them begins.
+            stop: Where the last of them ends; at most ``MAX_EVENTS_PER_BATCH`` are taken at once.
         """
-        kind, width = KINDS[kind_name], RECORD_WIDTHS[kind_name]
-        events = len(records) // width
-        if not events:
+        kind, width = KINDS[KIND_OF[form]], RECORD_WIDTHS[form]
+        # Straight out of the list: a copy of the part would touch every record once more.
+        fields = [records[start + i : stop : width] for i in range(width)]
+        if not fields[0]:
             return []
-        n_measures = len(kind.measures)
-        first_measure = width - n_measures
-        numbers = self._labels.numbers(kind_name, _raw_keys(kind, [records[i::width] for i in range(1, first_measure)]))
+        numbers = self._numbers(form, kind, fields)
+        first_measure = width - len(kind.measures)
+        is_required = kind.name not in _OPTIONAL_MEASURES
         columns = [
-            clean_column(records[first_measure + i :: width], measure, is_required=kind_name not in _OPTIONAL_MEASURES)
-            for i, measure in enumerate(kind.measures)
+            clean_column(values, measure, is_required=is_required)
+            for values, measure in zip(fields[first_measure:], kind.measures, strict=True)
         ]
-        stamps = cast("Sequence[float]", records[::width])
-        times_ms = [int(stamp * 1_000 + _ROUNDING) for stamp in stamps]
-        return self._encode_valid(kind, numbers, times_ms, columns)
-
-    def _encode_valid(
-        self, kind: Kind, numbers: list[int], times_ms: list[int], columns: Sequence[CleanColumn]
-    ) -> list[EncodedBatch]:
-        bad = {i for column in columns for i in column.bad}
-        if INVALID in numbers:
-            bad.update(i for i, number in enumerate(numbers) if number == INVALID)
-        values: list[Sequence[float] | None] = [column.values for column in columns]
+        weights = clean_weights(fields[5]) if form == "sampled_request" else None
+        first_ms, offsets = offsets_ms(cast("Sequence[float]", fields[0]))
+        table = _Table(
+            numbers,
+            first_ms,
+            offsets,
+            tuple(column.values for column in columns),
+            None if weights is None else weights.values,
+        )
+        bad = _bad_rows(numbers, columns if weights is None else [*columns, weights])
         if bad:
             self._counters.drop("invalid", len(bad))
-            keep = [i for i in range(len(numbers)) if i not in bad]
-            numbers = [numbers[i] for i in keep]
-            times_ms = [times_ms[i] for i in keep]
-            values = [None if column is None else [column[i] for i in keep] for column in values]
-        return self._encode(kind, numbers, times_ms, values)
+            good = [i for i in range(len(table)) if i not in bad]
+            if not good:
+                return []
+            table = table.rows(good)
+        return list(self._encode(kind, table))
 
-    def _encode(
-        self, kind: Kind, numbers: list[int], times_ms: list[int], columns: list[Sequence[float] | None]
-    ) -> list[EncodedBatch]:
-        if not numbers:
-            return []
-        positions = {number: i for i, number in enumerate(dict.fromkeys(numbers))}
-        batch = encode_batch(
-            kind,
-            [self._labels.label_set(number) for number in positions],
-            [positions[number] for number in numbers],
-            times_ms,
-            columns,
-        )
-        if len(batch.data) <= self._max_batch_bytes:
-            self._counters.folded += self._labels.count_folded(numbers)
-            return [batch]
-        if len(numbers) == 1:
-            self._counters.drop("too_large", 1)
-            return []
-        half = len(numbers) // 2
-        return [
-            batch
-            for part in (slice(None, half), slice(half, None))
-            for batch in self._encode(
+    def _numbers(self, form: Form, kind: Kind, fields: Sequence[Sequence[object]]) -> Sequence[int]:
+        if form == "request":
+            return self._request_numbers(fields[1])
+        columns = fields[1 : len(fields) - len(kind.measures)]
+        if form == "custom":
+            keys: Sequence[RawKey] = [custom_key(name, free) for name, free in zip(*columns, strict=True)]
+            return self._labels.numbers(kind.name, keys)
+        if form == "sampled_request":
+            # Without the weights' column.
+            keys = [free_key(fixed, free) for *fixed, free in zip(*columns[:4], strict=True)]
+            return self._labels.numbers(kind.name, keys)
+        return self._labels.numbers(kind.name, _Rows(columns))
+
+    def _request_numbers(self, keys: Sequence[object]) -> Sequence[int]:
+        """Return label set numbers for the keys' numbers, which the host's threads gave them."""
+        try:
+            small = bytes(cast("Sequence[int]", keys))  # raises ValueError above 255, TypeError for a raw key
+        except (TypeError, ValueError):
+            return self._labels.numbers("request", [self._keys.key(key) for key in keys])
+        if self._table_of == self._labels.generation:
+            numbers = small.translate(self._table)
+            if _UNKNOWN not in numbers:
+                return numbers
+        used = _distinct(small)
+        numbers_of_used = self._labels.numbers("request", [self._keys.key(key) for key in used])
+        if self._table_of != self._labels.generation:
+            self._table, self._table_of = _NOTHING_KNOWN, self._labels.generation
+        number_of = dict(zip(used, numbers_of_used, strict=True))
+        table = bytearray(self._table)
+        for key, number in number_of.items():
+            table[key] = number if 0 <= number < _UNKNOWN else _UNKNOWN
+        self._table = bytes(table)
+        return [number_of[key] for key in small]
+
+    def _encode(self, kind: Kind, table: _Table) -> Iterator[EncodedBatch]:
+        if table.weights is None or sum(table.weights) <= MAX_WEIGHTED_EVENTS:
+            used = _distinct(table.numbers) if isinstance(table.numbers, bytes) else list(dict.fromkeys(table.numbers))
+            batch = encode_offsets(
                 kind,
-                numbers[part],
-                times_ms[part],
-                [None if column is None else column[part] for column in columns],
+                [self._labels.label_set(number) for number in used],
+                _positions(table.numbers, used),
+                table.first_ms,
+                table.offsets_ms,
+                table.columns,
+                table.weights,
             )
-        ]
+            if len(batch.data) <= self._max_batch_bytes:
+                self._counters.fold(self._labels.folded(table.numbers))
+                yield batch
+                return
+            if len(table) == 1:
+                self._counters.drop("too_large", 1)
+                return
+        half = len(table) // 2
+        yield from self._encode(kind, table.rows(range(half)))
+        yield from self._encode(kind, table.rows(range(half, len(table))))
 
 
 class _Rows:
@@ -102,8 +179,20 @@ class _Rows:
         return zip(*self._columns, strict=True)
 
 
-def _raw_keys(kind: Kind, label_columns: Sequence[Sequence[object]]) -> Iterable[RawKey]:
-    if not kind.has_free_labels:
-        return _Rows(label_columns)
-    names, labels = label_columns
-    return [custom_key(name, free) for name, free in zip(names, labels, strict=True)]
+def _distinct(numbers: bytes) -> bytes:
+    """Return the different ones, ascending."""
+    return _EVERY_BYTE.translate(None, _EVERY_BYTE.translate(None, numbers))
+
+
+def _positions(numbers: Sequence[int], used: Sequence[int]) -> Sequence[int]:
+    if isinstance(numbers, bytes):
+        return numbers.translate(bytes.maketrans(bytes(used), _EVERY_BYTE[: len(used)]))
+    position_of = {number: position for position, number in enumerate(used)}
+    return list(map(position_of.__getitem__, numbers))
+
+
+def _bad_rows(numbers: Sequence[int], columns: Sequence[CleanColumn | CleanWeights]) -> set[int]:
+    bad = {i for column in columns for i in column.bad}
+    if not isinstance(numbers, bytes) and INVALID in numbers:
+        bad.update(i for i, number in enumerate(numbers) if number == INVALID)
+    return bad

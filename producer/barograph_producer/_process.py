@@ -4,9 +4,11 @@ import atexit
 import contextlib
 import os
 import secrets
+import signal
 import socket
 import sys
 from collections.abc import Callable
+from types import FrameType
 from typing import Protocol
 
 
@@ -49,6 +51,25 @@ def on_worker_exit(action: Callable[[], None]) -> None:
     from multiprocessing.util import Finalize
 
     Finalize(None, action, exitpriority=-10)
+
+
+def on_sigterm(action: Callable[[], None]) -> None:
+    """Have ``action`` called on SIGTERM, before whatever would have happened without it.
+
+    Raises:
+        ValueError: Not in the main thread.
+    """
+    before = signal.getsignal(signal.SIGTERM)
+
+    def act(number: int, frame: FrameType | None) -> None:
+        action()
+        if callable(before):
+            before(number, frame)
+        elif before == signal.SIG_DFL:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+
+    signal.signal(signal.SIGTERM, act)
 
 
 def _after_fork_in_child() -> None:

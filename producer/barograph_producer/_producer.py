@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Final
 
 from barograph_core.clock import Clock, SystemClock
-from barograph_core.events import KINDS, KindName
 from barograph_core.stream import Connection
 from barograph_producer import _process
 from barograph_producer._alarm import Alarm
@@ -15,24 +14,31 @@ from barograph_producer._backlog import Backlog
 from barograph_producer._election import HostElection
 from barograph_producer._labels import LabelSets
 from barograph_producer._lifecycle import Lifecycle
+from barograph_producer._models import RecordModels, make_models_recorder
 from barograph_producer._packer import Packer
 from barograph_producer._recorder import (
+    RECORD_WIDTHS,
     BindRequest,
     Buffer,
-    Record,
+    Form,
     RecordCustom,
     RecordModel,
     RecordRequest,
+    RecordSampledRequest,
     Stamp,
     make_custom_recorder,
     make_model_recorder,
     make_request_recorders,
+    make_sampled_request_recorder,
 )
+from barograph_producer._request_keys import KEYS_PER_SET, RequestKeys
 from barograph_producer._sampler import ProcessSampler
 from barograph_producer._schedule import MAX_OFFSET_MS, Backoff, HeartbeatSchedule
 from barograph_producer._settings import DEFAULT_URL, ProducerSettings
 from barograph_producer._shipper import Server, Shipper
 from barograph_producer._stats import Counters, ProducerStats
+from barograph_producer._system_recorder import RecordSystem, make_system_recorder
+from barograph_producer._track import MakeTrack
 from barograph_producer._worker import Worker
 
 _RETRY_FIRST_MS: Final = 250.0
@@ -50,14 +56,25 @@ class Producer:
             the route's template, not the path. A status of 500 or more, or a slow request, is shipped at once.
         bind_request: ``bind_request(route=…, method=…, status=200)`` returns ``record(duration_ms)`` for that one
             series: the least cost in a tight loop.
+        sampled_request: As ``request``, with ``weight=``, how many requests this one stands for (1 to 1,000; the
+            figures made of it are marked as estimates), and ``labels=``, at most 16 of your own.
         model: Record one prediction: ``model(model=…, version=…, latency_ms=…, confidence=…, prediction=…,
             absolute_error=…)``; leave out what is not known.
+        models: Record many predictions in one call, its measures sequences or arrays: ``models(model=…,
+            prediction=scores, latency_ms=8.1)``.
+        track: ``track(model=…, version=…)`` decorates a function or stands in a ``with`` statement: times the call and
+            takes prediction and confidence from its result.
+        system: Record figures of a process or a host, for samplers other than the built-in one.
         observe: Record a value of your own: ``observe("queue_length", 7, queue="fast")``.
     """
 
     request: RecordRequest
     bind_request: BindRequest
+    sampled_request: RecordSampledRequest
     model: RecordModel
+    models: RecordModels
+    track: MakeTrack
+    system: RecordSystem
     observe: RecordCustom
 
     def __init__(
@@ -115,7 +132,8 @@ class Producer:
         )
         self._clock = clock or SystemClock()
         self._connect = connect or self._open_connection
-        self._buffers: dict[KindName, Buffer] = {kind.name: Buffer(kind.name) for kind in KINDS.values()}
+        self._buffers: dict[Form, Buffer] = {form: Buffer(form) for form in RECORD_WIDTHS}
+        self._keys = RequestKeys(max_label_sets * KEYS_PER_SET)
         self._lifecycle = Lifecycle(
             self._make_worker,
             tuple(self._buffers.values()),
@@ -124,48 +142,24 @@ class Producer:
         )
         self._stamp_s = _make_stamp(clock)
         turn_away = self._lifecycle.turn_away
+        ring = self._lifecycle.ring
         self.request, self.bind_request = make_request_recorders(
-            self._buffers["request"], turn_away, self._lifecycle.ring, wake_slow_ms, self._stamp_s
+            self._buffers["request"], self._keys, turn_away, ring, wake_slow_ms, self._stamp_s
+        )
+        self.sampled_request = make_sampled_request_recorder(
+            self._buffers["sampled_request"], turn_away, ring, wake_slow_ms, self._stamp_s
         )
         self.model = make_model_recorder(self._buffers["model"], turn_away, self._stamp_s)
+        self.models = make_models_recorder(self._buffers["model"], turn_away, self._stamp_s, self._lifecycle.complain)
+        self.track = MakeTrack(self.model, self._lifecycle.complain, _make_stopwatch(clock))
+        self.system = make_system_recorder(
+            self._buffers["system"], turn_away, self._stamp_s, lambda: self._lifecycle.worker.instance
+        )
         self.observe = make_custom_recorder(self._buffers["custom"], turn_away, self._stamp_s)
 
     @property
     def service(self) -> str:
         return self._settings.service
-
-    def system(
-        self,
-        *,
-        instance: str | None = None,
-        scope: str = "process",
-        memory_mb: float | None = None,
-        cpu_percent: float | None = None,
-        memory_percent: float | None = None,
-        disk_percent: float | None = None,
-        threads: float | None = None,
-        open_files: float | None = None,
-    ) -> None:
-        """Record figures of a process or a host, for samplers other than the built-in one.
-
-        Args:
-            instance: Whose figures they are; this producer's name when not given.
-            scope: ``process`` or ``host``.
-            memory_mb: Resident memory in MiB.
-            cpu_percent: 0 to 100 of the cores it may use.
-            memory_percent: 0 to 100.
-            disk_percent: 0 to 100.
-            threads: Their number.
-            open_files: Their number.
-        """
-        name = self._lifecycle.worker.instance if instance is None else instance
-        buffer = self._buffers["system"]
-        measures = (memory_mb, cpu_percent, memory_percent, disk_percent, threads, open_files)
-        record: Record = (self._stamp_s(), name, scope, *measures)
-        if len(buffer.records) < buffer.limit:
-            buffer.records.extend(record)
-        else:
-            self._lifecycle.turn_away(buffer, record)
 
     def start(self) -> None:
         """Start the background thread now, so that an idle service shows signs of life before its first event."""
@@ -197,6 +191,17 @@ class Producer:
         """
         return self._lifecycle.stop(timeout_s, is_final=True)
 
+    def close_on_sigterm(self) -> None:
+        """Close, within ``exit_timeout_s``, when the process is told to terminate; then do what would be done anyway.
+
+        For a script without a handler of its own, whose end by SIGTERM runs no exit handlers. Web servers
+        need it not: the middleware flushes at their shutdown. A handler set later replaces this one.
+
+        Raises:
+            ValueError: Not in the main thread.
+        """
+        _process.on_sigterm(self._lifecycle.at_exit)
+
     def stats(self) -> ProducerStats:
         """Return what was recorded, shipped and lost in this process so far."""
         return self._lifecycle.stats
@@ -221,7 +226,7 @@ class Producer:
         spread = random.Random(shipper.instance)  # noqa: S311  # spreads a fleet, hides nothing
         return Worker(
             buffers=tuple(self._buffers.values()),
-            packer=Packer(LabelSets(settings.max_label_sets), counters),
+            packer=Packer(LabelSets(settings.max_label_sets), counters, self._keys),
             backlog=backlog,
             shipper=shipper,
             counters=counters,
@@ -236,7 +241,7 @@ class Producer:
     def _make_sampler(self) -> ProcessSampler:
         every_ms = self._settings.sample_every_ms
         return ProcessSampler(
-            record=self.system,
+            recorder=lambda: self.system,
             instance=lambda: self._lifecycle.worker.instance,
             election=HostElection(self._settings.service, lease_ms=every_ms * 2.5),
             clock=self._clock,
@@ -246,7 +251,10 @@ class Producer:
     def _open_connection(self) -> Server:
         settings = self._settings
         return Connection.open(
-            settings.url, socket_timeout_s=settings.socket_timeout_s, client_name=f"producer:{settings.service}"
+            settings.url,
+            socket_timeout_s=settings.socket_timeout_s,
+            client_name=f"producer:{settings.service}",
+            keeps_link=True,
         )
 
 
@@ -258,3 +266,10 @@ def _make_stamp(clock: Clock | None) -> Stamp:
     if clock is None:
         return time.time
     return lambda: clock.now_ms() / 1_000
+
+
+def _make_stopwatch(clock: Clock | None) -> Stamp:
+    """Return what times a tracked call, in float seconds that never go back."""
+    if clock is None:
+        return time.perf_counter
+    return lambda: clock.monotonic_ms() / 1_000

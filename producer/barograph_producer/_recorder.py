@@ -1,19 +1,30 @@
 """The hot path: what a call in the host's thread does, one append of a flat record and nothing else."""
 
-from collections.abc import Callable
-from typing import Final, Protocol, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import Final, Literal, Protocol, TypeAlias
 
 from barograph_core.events import ERROR_STATUS, KindName
+from barograph_producer._request_keys import RequestKeys
 
-# Per kind the values of one record after its time: the labels as they were given, then the measures.
-RECORD_WIDTHS: Final[dict[KindName, int]] = {"request": 5, "model": 7, "system": 9, "custom": 4}
+Form = Literal["request", "sampled_request", "model", "system", "custom"]
+
+# Per form the values of one record: its time, then the labels as they were given, then the measures. A request
+# has one number for its labels; a sampled one has them as they are, then the free labels and the weight.
+RECORD_WIDTHS: Final[dict[Form, int]] = {"request": 3, "sampled_request": 7, "model": 7, "system": 15, "custom": 4}
+KIND_OF: Final[dict[Form, KindName]] = {
+    "request": "request",
+    "sampled_request": "request",
+    "model": "model",
+    "system": "system",
+    "custom": "custom",
+}
 
 Record: TypeAlias = tuple[object, ...]
 Stamp: TypeAlias = Callable[[], float]
 
 
 class Buffer:
-    """Records of one kind, laid flat in one list: ``time_s, label, …, measure, …`` and again.
+    """Records of one form, laid flat in one list: ``time_s, label, …, measure, …`` and again.
 
     ``list.extend`` of a whole record is one call into C and atomic, so no lock is needed; kept tuples would
     also wake the garbage collector, a flat list does not. The shipper takes a prefix by slicing and
@@ -24,11 +35,11 @@ class Buffer:
             (not started, forked, closed): one comparison serves every special case.
     """
 
-    __slots__ = ("_tell_limit", "kind", "limit", "records", "width")
+    __slots__ = ("_tell_limit", "form", "limit", "records", "width")
 
-    def __init__(self, kind: KindName) -> None:
-        self.kind: KindName = kind
-        self.width = RECORD_WIDTHS[kind]
+    def __init__(self, form: Form) -> None:
+        self.form: Form = form
+        self.width = RECORD_WIDTHS[form]
         self.records: list[object] = []
         self.limit = 0
         self._tell_limit: Callable[[int], None] | None = None
@@ -50,6 +61,10 @@ class Buffer:
         taken = self.records[:end]
         del self.records[:end]
         return taken
+
+    def put_back(self, records: list[object]) -> None:
+        """Return the newest records of those that were taken, to where they were."""
+        self.records[:0] = records
 
     def follow(self, tell_limit: Callable[[int], None]) -> None:
         """Have ``tell_limit`` called with each new limit, for a recorder that keeps it where it is read fastest."""
@@ -91,6 +106,21 @@ class BindRequest(Protocol):
     def __call__(self, route: str, method: str, status: int = 200) -> RecordBoundRequest: ...
 
 
+class RecordSampledRequest(Protocol):
+    """Record one answered request that stands for ``weight`` of them, or that bears labels of your own."""
+
+    def __call__(
+        self,
+        route: str,
+        method: str,
+        status: int,
+        duration_ms: float,
+        *,
+        weight: int = 1,
+        labels: Mapping[str, str] | None = None,
+    ) -> None: ...
+
+
 class RecordModel(Protocol):
     """Record one prediction of a model. Leave out what is not known."""
 
@@ -113,13 +143,19 @@ class RecordCustom(Protocol):
 
 
 def make_request_recorders(
-    buffer: Buffer, turn_away: SlowPath, ring: Callable[[], None], wake_slow_ms: float, stamp_s: Stamp
+    buffer: Buffer,
+    keys: RequestKeys,
+    turn_away: SlowPath,
+    ring: Callable[[], None],
+    wake_slow_ms: float,
+    stamp_s: Stamp,
 ) -> tuple[RecordRequest, BindRequest]:
     """Return the function that records a request, and the one that makes pre-bound ones.
 
     All they need lies in their closures, the limit too: a subscript or an attribute costs 5 % of the call.
     """
     records, extend = buffer.records, buffer.records.extend
+    numbers, resolve = keys.numbers, keys.resolve
     error_status = ERROR_STATUS
     # A float compares with a float in a third of the time that it takes with an int.
     wake_slow_ms = float(wake_slow_ms)
@@ -130,25 +166,31 @@ def make_request_recorders(
         limit = new
 
     def request(route: str, method: str, status: int, duration_ms: float) -> None:
+        number: object
+        try:
+            number = numbers[status][method][route]
+        except Exception:  # noqa: BLE001  # not seen before, or not hashable
+            number = resolve(route, method, status)
         try:
             if len(records) < limit:
-                extend((stamp_s(), route, method, status, duration_ms))
+                extend((stamp_s(), number, duration_ms))
             else:
-                turn_away(buffer, (stamp_s(), route, method, status, duration_ms))
+                turn_away(buffer, (stamp_s(), number, duration_ms))
             if status >= error_status or duration_ms >= wake_slow_ms:
                 ring()
         except Exception:  # noqa: BLE001  # values that do not compare; the packer counts them as invalid
             return
 
     def bind(route: str, method: str, status: int = 200) -> RecordBoundRequest:
-        ring_from_ms = 0.0 if status >= error_status else wake_slow_ms
+        number = resolve(route, method, status)
+        ring_from_ms = 0.0 if _is_error(status) else wake_slow_ms
 
         def bound_request(duration_ms: float) -> None:
             try:
                 if len(records) < limit:
-                    extend((stamp_s(), route, method, status, duration_ms))
+                    extend((stamp_s(), number, duration_ms))
                 else:
-                    turn_away(buffer, (stamp_s(), route, method, status, duration_ms))
+                    turn_away(buffer, (stamp_s(), number, duration_ms))
                 if duration_ms >= ring_from_ms:
                     ring()
             except Exception:  # noqa: BLE001  # as above
@@ -158,6 +200,54 @@ def make_request_recorders(
 
     buffer.follow(set_limit)
     return request, bind
+
+
+def make_sampled_request_recorder(
+    buffer: Buffer, turn_away: SlowPath, ring: Callable[[], None], wake_slow_ms: float, stamp_s: Stamp
+) -> RecordSampledRequest:
+    """Return the function that records a request with a weight and free labels, in a wider buffer of its own."""
+    records, extend = buffer.records, buffer.records.extend
+    limit = 0
+
+    def set_limit(new: int) -> None:
+        nonlocal limit
+        limit = new
+
+    def sampled_request(
+        route: str,
+        method: str,
+        status: int,
+        duration_ms: float,
+        *,
+        weight: int = 1,
+        labels: Mapping[str, str] | None = None,
+    ) -> None:
+        free: object = None
+        try:
+            if labels:
+                free = dict(labels)  # the host may change its own before this is packed
+        except Exception:  # noqa: BLE001  # not a mapping; the packer counts it as invalid
+            free = labels
+        record = (stamp_s(), route, method, status, free, weight, duration_ms)
+        if len(records) < limit:
+            extend(record)
+        else:
+            turn_away(buffer, record)
+        try:
+            if status >= ERROR_STATUS or duration_ms >= wake_slow_ms:
+                ring()
+        except Exception:  # noqa: BLE001  # as in ``request``
+            return
+
+    buffer.follow(set_limit)
+    return sampled_request
+
+
+def _is_error(status: object) -> bool:
+    try:
+        return status >= ERROR_STATUS  # type: ignore[operator]  # whatever the host gave
+    except Exception:  # noqa: BLE001  # does not compare, so it is none
+        return False
 
 
 def make_model_recorder(buffer: Buffer, turn_away: SlowPath, stamp_s: Stamp) -> RecordModel:

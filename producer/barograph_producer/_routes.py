@@ -8,11 +8,14 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, cast
+from urllib.parse import unquote
 
-UNMATCHED: Final = "__unmatched__"
+from barograph_producer._templates import UNMATCHED, from_braces
+
 _MAX_DEPTH: Final = 32
 # Routes added while the application runs make a new index, but not for ever.
 _MAX_REBUILDS: Final = 32
+_SLASHES: Final = re.compile("/{2,}")
 _PARAMETER: Final = re.compile(r"\\{([^{}:]*)(:path)?[^{}]*\\}")
 
 
@@ -43,14 +46,8 @@ class RouteIndex:
         self._held: list[object] = []
         self._rebuilds = 0
 
-    def template_of(self, scope: Mapping[str, object], path: str, root_path: str) -> str:
-        """Return the template, or ``__unmatched__`` when no route answered.
-
-        Args:
-            scope: As the application left it.
-            path: The scope's path when it came, for routes that are mounted more than once.
-            root_path: The scope's root path when it came.
-        """
+    def template_of(self, scope: Mapping[str, object]) -> str:
+        """Return the template, or ``__unmatched__`` when no route answered; ``scope`` is as the application left it."""
         route, endpoint = scope.get("route"), scope.get("endpoint")
         marker = endpoint if route is None else route
         if marker is None:
@@ -63,11 +60,18 @@ class RouteIndex:
             templates = self._templates.get(id(endpoint), _NOTHING)
         if len(templates) == 1:
             return templates[0].text
-        shorter = path.removeprefix(root_path) if root_path else path
+        # Mounted more than once, so the path decides. Mounts add to the root path and keep what it was.
+        path, root_path = str(scope.get("path", "")), scope.get("app_root_path", scope.get("root_path"))
+        shorter = path.removeprefix(root_path) if isinstance(root_path, str) else path
         for template in templates:
             if template.pattern.fullmatch(path) or template.pattern.fullmatch(shorter):
                 return template.text
         return UNMATCHED
+
+    def is_fixed(self, marker: object) -> bool:
+        """Say whether this route or endpoint, once looked up, always has the same template."""
+        templates = self._templates.get(id(marker), _NOTHING)
+        return len(templates) == 1 and templates[0].text != UNMATCHED
 
     def _look_again(self, marker: object, app: object) -> tuple[_Template, ...]:
         """Walk the routes again for one that is not in the index."""
@@ -92,10 +96,27 @@ class RouteIndex:
         self._templates = {marker: tuple(by_text.values()) for marker, by_text in found.items()}
 
 
+def litestar_template(scope: Mapping[str, object]) -> str:
+    """Return the template that Litestar left in the scope, "" when it left none."""
+    template = scope.get("path_template")
+    if not isinstance(template, str) or template:
+        return template if isinstance(template, str) else ""
+    # A mount answered, and what remains of the path for it is the scope's now. Mounts have no parameters.
+    whole, remaining = scope.get("raw_path"), scope.get("path")
+    if not isinstance(whole, bytes) or not isinstance(remaining, str):
+        return ""
+    path = _SLASHES.sub("/", unquote(whole)).rstrip("/")
+    if not path.endswith(remaining.rstrip("/")):
+        return ""
+    mounted_at = path.removesuffix(remaining.rstrip("/"))
+    paths = cast("Iterable[str]", getattr(scope.get("route_handler"), "paths", ()))
+    return mounted_at + "/{path}" if mounted_at.endswith(tuple(paths)) else ""
+
+
 def _compile(template: str) -> _Template:
     """Make the pattern that tells templates of one route apart. Convertors do not matter for that."""
     pattern = _PARAMETER.sub(lambda match: ".*" if match[2] else "[^/]+", re.escape(template))
-    return _Template(re.sub(r"\{([^{}:]*):[^{}]*\}", r"{\1}", template), re.compile(pattern))
+    return _Template(from_braces(template), re.compile(pattern))
 
 
 def _routes_of(app: object) -> Iterable[object]:

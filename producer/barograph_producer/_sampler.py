@@ -1,82 +1,95 @@
-"""Samples the process, and the host where this process is the elected one, with psutil."""
+"""Samples the process, and the host where this process is the elected one."""
 
-import contextlib
+import math
 import os
 from collections.abc import Callable
-from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import psutil
 
 from barograph_core.clock import Clock
+from barograph_producer._control_group import ControlGroup
 from barograph_producer._election import HostElection
+from barograph_producer._rates import Rates
+from barograph_producer._readings import (
+    HostReadings,
+    ProcessReadings,
+    ProcessSource,
+    attempt,
+    machine_memory_bytes,
+    read_host,
+    read_process,
+)
+from barograph_producer._system_recorder import RecordSystem
 
 _MIB: Final = 1_048_576
-_CPU_QUOTA: Final = Path("/sys/fs/cgroup/cpu.max")
+_FEWEST_CORES: Final = 0.01
 
 # Which sampler of this process is at work: (process id, sampler). A fork changes the first.
 _at_work: dict[int, object] = {}
 
 
-class RecordSystem(Protocol):
-    """Records a system event."""
-
-    def __call__(
-        self,
-        *,
-        instance: str | None = None,
-        scope: str = "process",
-        memory_mb: float | None = None,
-        cpu_percent: float | None = None,
-        memory_percent: float | None = None,
-        disk_percent: float | None = None,
-        threads: float | None = None,
-        open_files: float | None = None,
-    ) -> None: ...
-
-
-def usable_cores(quota_file: Path = _CPU_QUOTA) -> float:
-    """Return how many cores this process may use: its affinity, or its control group's quota if that is less.
-
-    psutil knows neither, and would report 400 % of a process that fills its four cores of 64.
-    """
-    cores = float(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-    with contextlib.suppress(OSError, ValueError):
-        quota, period = quota_file.read_text(encoding="ascii").split()
-        cores = min(cores, int(quota) / int(period))
-    return max(cores, 0.01)
-
-
 class ProcessSampler:
-    """Records one ``system`` event a period, however many producers the process has. Runs on the shipper thread."""
+    """Records one ``system`` event a period, however many producers the process has. Runs on the shipper thread.
+
+    What the process's control group allows is the measure of all percentages. Where it sets a limit, the
+    host's figures are those of the group: in a container, the container is the host.
+    """
 
     def __init__(
         self,
         *,
-        record: RecordSystem,
+        recorder: Callable[[], RecordSystem],
         instance: Callable[[], str],
         election: HostElection,
         clock: Clock,
         every_ms: float,
+        group: ControlGroup | None = None,
+        open_process: Callable[[], ProcessSource] = psutil.Process,
+        look_at_host: Callable[[], HostReadings] = read_host,
     ) -> None:
-        self._record = record
+        """Make one; nothing is read before the first sample.
+
+        Args:
+            recorder: Tells where the samples go, once there are some.
+            instance: Tells the name of the producer it samples for.
+            election: Decides which process samples the host.
+            clock: Wall time for the election.
+            every_ms: Between two samples.
+            group: Tells limits; the one this process is in when not given.
+            open_process: Finds the process.
+            look_at_host: Reads the host.
+        """
+        self._recorder = recorder
         self._instance = instance
         self._election = election
         self._clock = clock
         self._every_ms = every_ms
+        self._group = group
+        self._open_process = open_process
+        self._look_at_host = look_at_host
         self._due_ms: float | None = None
-        self._process: psutil.Process | None = None
-        self._has_host_base = False
+        self._process: ProcessSource | None = None
+        self._machine_bytes: int | None = None
+        self._rates = Rates()
+        self._host_rates = Rates()
 
     def sample(self, now_ms: float) -> None:
         """Record what is due at the monotonic time ``now_ms``. Never raises."""
         if (self._due_ms is not None and now_ms < self._due_ms) or not self._is_at_work():
             return
         self._due_ms = now_ms + self._every_ms
-        with contextlib.suppress(psutil.Error, OSError):
-            self._sample_process()
-        with contextlib.suppress(psutil.Error, OSError):
-            self._sample_host()
+        if self._group is None:
+            self._group = ControlGroup()
+        if self._process is None:
+            self._process = attempt(self._open_process)
+            self._machine_bytes = machine_memory_bytes()
+        if self._process is not None:
+            self._record_process(read_process(self._process), self._group, now_ms / 1_000)
+        if self._election.is_won(self._instance(), self._clock.now_ms()):
+            self._record_host(self._look_at_host(), self._group, now_ms / 1_000)
+        else:
+            self._host_rates.forget()
 
     def stop(self) -> None:
         """Let another producer of this process take over."""
@@ -86,33 +99,79 @@ class ProcessSampler:
     def _is_at_work(self) -> bool:
         return _at_work.setdefault(os.getpid(), self) is self
 
-    def _sample_process(self) -> None:
-        is_first = self._process is None
-        if self._process is None:
-            self._process = psutil.Process()
-        process = self._process
-        with process.oneshot():
-            cpu_percent = process.cpu_percent() / usable_cores()
-            self._record(
-                instance=self._instance(),
-                scope="process",
-                memory_mb=process.memory_info().rss / _MIB,
-                # The first reading has no span to be of; psutil returns 0.0.
-                cpu_percent=None if is_first else min(cpu_percent, 100.0),
-                threads=process.num_threads(),
-                open_files=process.num_fds() if hasattr(process, "num_fds") else None,
-            )
+    def _record_process(self, seen: ProcessReadings, group: ControlGroup, now_s: float) -> None:
+        rates, (read, written) = self._rates, seen.disk or (None, None)
+        self._recorder()(
+            instance=self._instance(),
+            scope="process",
+            memory_mb=_in_mb(seen.rss_bytes),
+            cpu_percent=_percent(rates.per_s("cpu", seen.cpu_s, now_s), usable_cores(group)),
+            memory_percent=_percent(seen.rss_bytes, usable_memory_bytes(group, self._machine_bytes)),
+            threads=seen.threads,
+            open_files=seen.open_files,
+            disk_read_mb_per_s=_mb_per_s(rates, "read", read, now_s),
+            disk_write_mb_per_s=_mb_per_s(rates, "written", written, now_s),
+            gc_collections=rates.growth("collections", seen.collections),
+        )
 
-    def _sample_host(self) -> None:
-        if not self._election.is_won(self._instance(), self._clock.now_ms()):
-            self._has_host_base = False
-            return
-        cpu_percent = psutil.cpu_percent()
-        self._record(
+    def _record_host(self, seen: HostReadings, group: ControlGroup, now_s: float) -> None:
+        rates = self._host_rates
+        read, written = seen.disk or (None, None)
+        sent, received = seen.network or (None, None)
+        self._recorder()(
             instance=self._instance().partition(":")[0],
             scope="host",
-            cpu_percent=cpu_percent if self._has_host_base else None,
-            memory_percent=psutil.virtual_memory().percent,
-            disk_percent=psutil.disk_usage("/").percent,
+            cpu_percent=self._host_cpu_percent(seen, group, now_s),
+            memory_percent=_host_memory_percent(seen, group),
+            disk_percent=seen.disk_percent,
+            disk_read_mb_per_s=_mb_per_s(rates, "read", read, now_s),
+            disk_write_mb_per_s=_mb_per_s(rates, "written", written, now_s),
+            network_sent_mb_per_s=_mb_per_s(rates, "sent", sent, now_s),
+            network_received_mb_per_s=_mb_per_s(rates, "received", received, now_s),
+            load_1m=seen.load_1m,
         )
-        self._has_host_base = True
+
+    def _host_cpu_percent(self, seen: HostReadings, group: ControlGroup, now_s: float) -> float | None:
+        rates, cores = self._host_rates, group.cores()
+        if cores is not None and cores < machine_cores():
+            return _percent(rates.per_s("group", group.cpu_used_s(), now_s), max(cores, _FEWEST_CORES))
+        return _percent(rates.per_s("busy", seen.busy_s, now_s), rates.per_s("all", seen.all_s, now_s))
+
+
+def machine_cores() -> float:
+    """Return how many cores this process may run on, whatever quota it has."""
+    return float(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
+def usable_cores(group: ControlGroup) -> float:
+    """Return how many cores this process may use: its affinity, or its control group's quota if that is less.
+
+    psutil knows neither, and would report 400 % of a process that fills its four cores of 64.
+    """
+    return max(_FEWEST_CORES, min(machine_cores(), group.cores() or math.inf))
+
+
+def usable_memory_bytes(group: ControlGroup, machine_bytes: int | None) -> int | None:
+    """Return how much memory this process may use: the machine's, or its control group's limit if that is less."""
+    known = [size for size in (group.memory_limit_bytes(), machine_bytes) if size]
+    return min(known, default=None)
+
+
+def _host_memory_percent(seen: HostReadings, group: ControlGroup) -> float | None:
+    limit = group.memory_limit_bytes()
+    if limit is None or (seen.memory_bytes is not None and limit >= seen.memory_bytes):
+        return seen.memory_percent
+    return _percent(group.memory_used_bytes(), limit)
+
+
+def _percent(part: float | None, whole: float | None) -> float | None:
+    """Return ``part`` of ``whole`` in per cent, at most 100: a reading of one may be a tick ahead of the other's."""
+    return None if part is None or not whole else min(100.0, 100.0 * part / whole)
+
+
+def _in_mb(size_bytes: float | None) -> float | None:
+    return None if size_bytes is None else size_bytes / _MIB
+
+
+def _mb_per_s(rates: Rates, name: str, total_bytes: float | None, now_s: float) -> float | None:
+    return _in_mb(rates.per_s(name, total_bytes, now_s))

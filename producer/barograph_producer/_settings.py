@@ -17,9 +17,10 @@ class ProducerSettings:
         service: The name the API gives itself.
         url: Where the server is. May hold a password, hence not in the repr.
         prefix: Of every key.
-        max_events: Most raw events of one kind that wait; each costs about 90 bytes. Beyond it the newest
-            are dropped and counted.
-        max_backlog_bytes: Most bytes of packed batches that wait while the server is away.
+        max_events: Most raw events of one kind that wait; each request allocates about 75 bytes (90
+            resident). Beyond it the newest are dropped and counted: what led into an overload is kept.
+        max_backlog_bytes: Most bytes of packed batches that wait while the server is away, at less than 10 a request;
+            beyond it events stay raw, up to ``max_events``.
         ship_every_ms: How often what was recorded is shipped.
         wake_slow_ms: A request that took at least so long is shipped at once, as is an error.
         max_label_sets: Label sets (series) of this process; new ones beyond become ``__other__``.

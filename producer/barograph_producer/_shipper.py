@@ -1,5 +1,6 @@
 """Ships the backlog in order, one batch in flight, and gives the signs of life."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Final, Literal, Protocol
 
@@ -14,6 +15,8 @@ from barograph_producer._stats import Counters
 APPEND: Final = "baro_append_1"
 # The server remembers an instance's sequence for 24 h; after that it could not tell a repeat.
 DOUBT_LIMIT_MS: Final = 23 * 3_600_000
+# With a slow server a long backlog takes minutes; the buffers must be drained meanwhile.
+_LONGEST_SHIPPING_MS: Final = 1_000.0
 _MAX_REFUSALS: Final = 3
 _MAX_DETOURS: Final = 4
 
@@ -38,6 +41,7 @@ class Shipper:
 
     Attributes:
         instance: Who offers; changes when the service moves to another shard.
+        stop_by_ms: Monotonic time at which to begin no further batch. May be set from any thread.
     """
 
     def __init__(
@@ -61,34 +65,47 @@ class Shipper:
         self._server: Server | None = None
         self._layout: Layout | None = None
         self._claimed_ms: int | None = None
+        self.stop_by_ms = math.inf
         self.instance = new_instance()
 
-    def ship(self, through_ms: int, liveness: str) -> None:
-        """Ship all that waits.
+    def ship(self, through_ms: int, liveness: str) -> bool:
+        """Ship all that waits, or as much as there is time for.
 
         Args:
             through_ms: Every event before it has been drained into the backlog (or is none).
             liveness: Statistics as JSON for the heartbeat that is due; "" when none is. The last batch
                 carries it; when nothing waits it goes alone.
 
+        Returns:
+            Whether nothing waits any more.
+
         Raises:
             BarographError: The server is gone or refuses. What was not confirmed waits on.
         """
+        end_ms = self._clock.monotonic_ms() + _LONGEST_SHIPPING_MS
         detours = 0
-        has_beaten = False
-        while (parcel := self._backlog.head) is not None:
-            if self._gave_up(parcel):
+        has_beaten = not liveness
+        while not has_beaten or self._backlog.head is not None:
+            parcel = self._backlog.head
+            if parcel is None:
+                # It names what was confirmed: a failover that lost some of it is found out here, also when
+                # no further batch comes.
+                status = self._send("heartbeat", through_ms, liveness, previous=self._backlog.last_seq)
+                has_beaten = status == "confirmed"
+            elif self._gave_up(parcel):
                 continue
-            is_last = len(self._backlog) == 1
-            status = self._offer(parcel, through_ms if is_last else self._claim(), liveness if is_last else "")
-            has_beaten = has_beaten or (is_last and status == "confirmed")
+            else:
+                is_last = len(self._backlog) == 1
+                status = self._offer(parcel, through_ms if is_last else self._claim(), liveness if is_last else "")
+                has_beaten = has_beaten or (is_last and status == "confirmed")
             detours += status != "confirmed"
             if detours > _MAX_DETOURS:
                 raise StreamUnavailableError("refused", "the server's sequence or layout keeps changing")
-        if liveness and not has_beaten:
-            self._send("heartbeat", through_ms, liveness)
+            if self._backlog.head is not None and self._clock.monotonic_ms() >= min(end_ms, self.stop_by_ms):
+                return False
         self._claimed_ms = through_ms
         self._backlog.forget_old(self._clock.monotonic_ms())
+        return True
 
     @property
     def server(self) -> object:
@@ -101,7 +118,11 @@ class Shipper:
         Raises:
             BarographError: The server is gone or refuses.
         """
-        self._send("goodbye", through_ms, liveness)
+        for _ in range(_MAX_DETOURS):
+            if self._send("goodbye", through_ms, liveness, previous=self._backlog.last_seq) == "confirmed":
+                return
+            self.ship(through_ms, "")
+        raise StreamUnavailableError("refused", "the server's sequence or layout keeps changing")
 
     def disconnect(self) -> None:
         """Close the connection; the next call makes another and reads the layout again."""
@@ -124,7 +145,7 @@ class Shipper:
 
     def _offer(self, parcel: Parcel, through_ms: int, liveness: str) -> str:
         fields = entry_fields(
-            parcel.batch,
+            parcel.whole_batch,
             service=self._service,
             instance=self.instance,
             seq=parcel.seq,

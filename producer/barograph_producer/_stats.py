@@ -2,9 +2,12 @@
 
 import itertools
 import threading
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
+
+from barograph_producer._complaints import Complaints
 
 DropReason = Literal["buffer_full", "invalid", "too_large", "refused", "in_doubt", "lost_by_server", "closed"]
 DROP_REASONS: Final[tuple[DropReason, ...]] = get_args(DropReason)
@@ -22,9 +25,12 @@ class ProducerStats:
         shipped: Events the server has confirmed.
         buffered: Events that wait, raw or packed.
         folded: Shipped or waiting events whose labels became ``__other__`` because of ``max_label_sets``.
+        folded_by: The same by the label that had too many values: ``request.route``, ``custom.depth.user``.
         dropped: Events lost, by reason. ``buffer_full``: the bound was reached. ``invalid``: a label or value
-            that cannot be one. ``too_large``: one event above the batch limit. ``refused``: the server takes
-            heartbeats but not this batch. ``in_doubt``: unconfirmed for longer than the server remembers.
+            that cannot be one, or input of ``track`` or ``models`` that could not be used (once a call of
+            ``track``, which is recorded all the same). ``too_large``: one event above the batch limit.
+            ``refused``: the server takes heartbeats but not this batch. ``in_doubt``: unconfirmed for longer
+            than the server remembers.
             ``lost_by_server``: confirmed, then lost in a failover, and no longer kept here.
             ``closed``: came after ``close``, or could not be shipped within its time.
         last_error: The latest trouble with the server, ``None`` when there is none now.
@@ -35,6 +41,7 @@ class ProducerStats:
     shipped: int
     buffered: int
     folded: int
+    folded_by: Mapping[str, int]
     dropped: Mapping[DropReason, int]
     last_error: str | None
 
@@ -55,6 +62,10 @@ class Tally:
         """Count one. Lock-free: one call into C."""
         next(self._numbers)
 
+    def add_many(self, count: int) -> None:
+        """Count ``count``, one by one. Lock-free."""
+        deque(itertools.islice(self._numbers, count), maxlen=0)
+
     def read(self) -> int:
         """Return the count. Not for the recording path: it locks, because a look moves the counter too."""
         with self._lock:
@@ -69,6 +80,8 @@ class Counters:
     Attributes:
         full: Events refused by a full buffer.
         shut: Events that came after ``close``.
+        unusable: Input that no event could be made of, in the hosts' threads.
+        complaints: Why it could not.
         drained: Events taken out of the buffers.
         lost: Events dropped by the shipper thread, by reason.
     """
@@ -76,9 +89,11 @@ class Counters:
     def __init__(self) -> None:
         self.full = Tally()
         self.shut = Tally()
+        self.unusable = Tally()
+        self.complaints = Complaints()
         self.drained = 0
         self.shipped = 0
-        self.folded = 0
+        self.folded_by: dict[str, int] = {}
         self.lost: dict[DropReason, int] = dict.fromkeys(DROP_REASONS, 0)
         self.last_error: str | None = None
 
@@ -86,24 +101,34 @@ class Counters:
         """Count ``events`` as lost. Only from the shipper thread."""
         self.lost[reason] += events
 
-    def snapshot(self, *, instance: str, in_buffers: int, waiting: int) -> ProducerStats:
+    def fold(self, by_label: Mapping[str, int]) -> None:
+        """Count events whose labels became ``__other__``, by the label to blame. Only from the shipper thread."""
+        for label, events in by_label.items():
+            self.folded_by[label] = self.folded_by.get(label, 0) + events
+            self.complaints.add("producer.labels_folded", f"{label} has too many values")
+
+    def snapshot(self, *, instance: str, in_buffers: int, waiting: int, has_ended: bool = False) -> ProducerStats:
         """Return the figures.
 
         Args:
             instance: Of the producer now.
             in_buffers: Raw events that wait.
             waiting: Packed events that wait.
+            has_ended: Whether nothing will be shipped any more: what a thread recorded while the producer
+                was closed is then lost, and is counted as such.
         """
-        full, shut = self.full.read(), self.shut.read()
-        dropped = dict(self.lost)
+        full, shut, unusable = self.full.read(), self.shut.read(), self.unusable.read()
+        dropped, folded_by = dict(self.lost), dict(self.folded_by)
         dropped["buffer_full"] += full
-        dropped["closed"] += shut
+        dropped["invalid"] += unusable
+        dropped["closed"] += shut + (in_buffers if has_ended else 0)
         return ProducerStats(
             instance=instance,
-            recorded=self.drained + in_buffers + full + shut,
+            recorded=self.drained + in_buffers + full + shut + unusable,
             shipped=self.shipped,
-            buffered=in_buffers + waiting,
-            folded=self.folded,
+            buffered=waiting + (0 if has_ended else in_buffers),
+            folded=sum(folded_by.values()),
+            folded_by=folded_by,
             dropped=dropped,
             last_error=self.last_error,
         )

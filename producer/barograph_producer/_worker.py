@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -23,6 +24,8 @@ log = logging.getLogger(__name__)
 # After these the connection may be as good as new; a new one would only cost.
 _CONNECTED_REASONS: Final = frozenset(("out_of_memory", "no_library", "loading"))
 _LAST_RETRY_MS: Final = 50.0
+# Records taken out of a buffer at once: each time what is behind them moves up, which is dear for a long buffer.
+MOST_TAKEN: Final = 8 * MAX_EVENTS_PER_BATCH
 
 
 class Sampler(Protocol):
@@ -69,14 +72,31 @@ class Worker:
         self._flushes: deque[threading.Event] = deque()
         self._stop_by_ms: float | None = None
         self._is_final = False
+        # Events taken out of their buffer and not packed yet.
+        self._held = 0
 
     @property
     def stats(self) -> ProducerStats:
         return self._counters.snapshot(
             instance=self._shipper.instance,
-            in_buffers=sum(map(len, self._buffers)),
+            in_buffers=sum(map(len, self._buffers)) + self._held,
             waiting=self._backlog.events,
         )
+
+    @property
+    def final_stats(self) -> ProducerStats:
+        """The figures after the end, when what a thread was just recording can only have been lost."""
+        return self._counters.snapshot(
+            instance=self._shipper.instance,
+            in_buffers=sum(map(len, self._buffers)) + self._held,
+            waiting=self._backlog.events,
+            has_ended=True,
+        )
+
+    @property
+    def given_up(self) -> int:
+        """How many events were held at the end and could not be shipped."""
+        return self._counters.lost["closed"]
 
     @property
     def instance(self) -> str:
@@ -86,13 +106,18 @@ class Worker:
         """Say that an important event waits. From any thread, lock-free."""
         self._alarm.ring()
 
-    def count_full(self) -> None:
-        """Count an event that a full buffer turned away. From any thread, lock-free."""
-        self._counters.full.add()
+    def count_full(self, events: int = 1) -> None:
+        """Count events that a full buffer turned away. From any thread, lock-free."""
+        self._counters.full.add_many(events)
 
-    def count_shut(self) -> None:
-        """Count an event that came after the close. From any thread, lock-free."""
-        self._counters.shut.add()
+    def count_shut(self, events: int = 1) -> None:
+        """Count events that came after the close. From any thread, lock-free."""
+        self._counters.shut.add_many(events)
+
+    def complain(self, events: int, reason: str) -> None:
+        """Count input that cannot be used, and keep the reason for the log. From any thread, lock-free."""
+        self._counters.unusable.add_many(events)
+        self._counters.complaints.add("producer.invalid_input", reason)
 
     def inherited_connection(self) -> object:
         """Return what a forked child must keep and leave alone."""
@@ -113,7 +138,8 @@ class Worker:
             is_final: Whether what is left then is dropped and counted, and not kept for a next thread.
         """
         self._is_final = is_final
-        self._stop_by_ms = self._clock.monotonic_ms() + timeout_s * 1_000
+        self._shipper.stop_by_ms = stop_by_ms = self._clock.monotonic_ms() + timeout_s * 1_000
+        self._stop_by_ms = stop_by_ms
         self._alarm.nudge()
 
     def run(self) -> None:
@@ -124,7 +150,7 @@ class Worker:
             if not self._must_stop():
                 is_nudged = self._alarm.wait(self._wait_ms())
         self._finish()
-        self._stop_by_ms = None
+        self._stop_by_ms, self._shipper.stop_by_ms = None, math.inf
 
     def make_pass(self, *, is_urgent: bool = False) -> bool:
         """Drain, pack and ship once.
@@ -139,6 +165,7 @@ class Worker:
         try:
             asked = len(self._flushes)
             is_urgent = is_urgent or asked > 0
+            self._counters.complaints.log_due(self._clock.monotonic_ms())
             if self._sampler is not None:
                 self._sampler.sample(self._clock.monotonic_ms())
             through_ms, is_drained = self._drain(is_urgent=is_urgent)
@@ -166,8 +193,8 @@ class Worker:
         for buffer in self._buffers:
             left = len(buffer)
             while left and not self._backlog.is_full and not (only_full and left < MAX_EVENTS_PER_BATCH):
-                self._pack(buffer, min(left, MAX_EVENTS_PER_BATCH))
-                left -= min(left, MAX_EVENTS_PER_BATCH)
+                events = min(left, MOST_TAKEN)
+                left -= self._pack_oldest(buffer, events - events % MAX_EVENTS_PER_BATCH if only_full else events)
                 if left:
                     self._alarm.yield_to_host()
             if left:
@@ -175,14 +202,30 @@ class Worker:
                 through_ms = min(through_ms, buffer.oldest_ms() or through_ms)
         return through_ms, is_drained
 
-    def _pack(self, buffer: Buffer, events: int) -> None:
+    def _pack_oldest(self, buffer: Buffer, events: int) -> int:
+        """Pack the oldest ``events`` in slices, as many as the backlog has room for. Returns how many."""
+        self._held = events
         records = buffer.take(events)
+        slice_length = MAX_EVENTS_PER_BATCH * buffer.width
+        for start in range(0, len(records), slice_length):
+            if start:
+                self._alarm.yield_to_host()
+                if self._backlog.is_full:
+                    buffer.put_back(records[start:])
+                    break
+            self._pack(buffer, records, start, min(start + slice_length, len(records)))
+        packed, self._held = events - self._held, 0
+        return packed
+
+    def _pack(self, buffer: Buffer, records: list[object], start: int, stop: int) -> None:
+        events = (stop - start) // buffer.width
         self._counters.drained += events
+        self._held -= events
         lost_before = sum(self._counters.lost.values())
         waiting_before = self._backlog.events
         try:
-            for batch in self._packer.pack(buffer.kind, records):
-                self._backlog.add(batch)
+            for batch in self._packer.pack(buffer.form, records, start, stop):
+                self._backlog.add(batch, must_wait=self._backoff.has_failed)
         except Exception as error:  # noqa: BLE001  # a fault of ours must not become a loss without a count
             accounted = sum(self._counters.lost.values()) - lost_before + self._backlog.events - waiting_before
             self._counters.drop("invalid", events - accounted)
@@ -194,13 +237,13 @@ class Worker:
         if not is_beat and not len(self._backlog):
             return
         try:
-            self._shipper.ship(through_ms, self._liveness() if is_beat else "")
+            is_all = self._shipper.ship(through_ms, self._liveness() if is_beat else "")
         except BarographError as error:
             self._note(error)
             return
-        if is_beat:
+        if is_beat and is_all:
             self._heartbeat.beat(now_ms)
-        if self._backoff.has_failed:
+        if self._backoff.has_failed and self._log_limit.allows("recovered", self._clock.monotonic_ms()):
             log.info("producer.recovered", extra={"instance": self.instance})
         self._backoff.succeed()
         self._counters.last_error = None
@@ -210,17 +253,28 @@ class Worker:
 
     def _finish(self) -> None:
         stop_by_ms = self._stop_by_ms or 0.0
-        while not self.make_pass(is_urgent=True) and self._clock.monotonic_ms() < stop_by_ms:
+        while not (is_done := self.make_pass(is_urgent=True)) and self._clock.monotonic_ms() < stop_by_ms:
             self._alarm.wait(min(_LAST_RETRY_MS, max(0.0, stop_by_ms - self._clock.monotonic_ms())))
-        try:
-            self._shipper.say_goodbye(self._clock.now_ms(), self._liveness())
-        except BarographError as error:
-            self._note(error)
+        if is_done or not self._backoff.has_failed:  # a silent server must not keep an exit waiting once more
+            self._leave(stop_by_ms)
         self._shipper.disconnect()
         if self._sampler is not None:
             self._sampler.stop()
         if self._is_final:
             self.give_up_rest()
+
+    def _leave(self, stop_by_ms: float) -> None:
+        """Say goodbye. After a failover the connection is a stale one: that deserves a second try."""
+        for _ in range(2):
+            try:
+                self._shipper.say_goodbye(self._clock.now_ms(), self._liveness())
+            except BarographError as error:
+                self._note(error)
+            else:
+                return
+            if self._clock.monotonic_ms() >= stop_by_ms:
+                return
+            self.make_pass(is_urgent=True)
 
     def give_up_rest(self) -> None:
         """Drop what is held and count it as ``closed``. Only while no thread runs."""
@@ -243,6 +297,7 @@ class Worker:
                 "sent": stats.shipped + self._backlog.events,
                 "buffered": stats.buffered - self._backlog.events,
                 "folded": stats.folded,
+                "folded_by": dict(stats.folded_by),
                 "dropped": {reason: count for reason, count in stats.dropped.items() if count},
                 "last_error": stats.last_error,
             }
@@ -271,4 +326,6 @@ class Worker:
             )
 
     def _wait_ms(self) -> float:
+        if len(self._backlog) and not self._backoff.has_failed:
+            return 0.0  # the server takes what it is given, there only was not time for all of it
         return min(self._ship_every_ms, float(self._heartbeat.wait_ms(self._clock.now_ms())) or 1.0)

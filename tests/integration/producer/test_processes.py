@@ -1,86 +1,77 @@
 """Producers in real processes: forks, exits, signals."""
 
-import http.client
-import os
 import signal
 import subprocess
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager
+import time
 from pathlib import Path
 
 import pytest
 
 from barograph_core.keys import ShardKeys
 from barograph_core.stream import Connection
+from tests.integration.producer.proxy import FaultyProxy
 from tests.integration.producer.reading import batches, durations, producers
-from tests.support import free_port, wait_until
+from tests.integration.producer.recording import numbers
 
 HOSTS = Path(__file__).parent / "hosts"
-REPOSITORY = Path(__file__).parents[3]
+# Beyond the exit's bound: the interpreter's own end, on a busy machine.
+SPARE_S = 2.0
 
 
-def run_host(name: str, *arguments: str) -> None:
-    subprocess.run([sys.executable, str(HOSTS / name), *arguments], check=True, timeout=60)
+def run_host(name: str, *arguments: str) -> str:
+    command = [sys.executable, str(HOSTS / name), *arguments]
+    return subprocess.run(command, check=True, timeout=60, stdout=subprocess.PIPE, text=True).stdout
 
 
-@contextmanager
-def uvicorn(url: str, keys: ShardKeys, *options: str) -> Generator[tuple[subprocess.Popen[bytes], int]]:
-    port = free_port()
-    command = [sys.executable, "-m", "uvicorn", "tests.integration.producer.hosts.api:app"]
-    process = subprocess.Popen(
-        [*command, "--port", str(port), "--log-level", "warning", *options],
-        cwd=REPOSITORY,
-        env={**os.environ, "BAROGRAPH_URL": url, "PREFIX": keys.prefix},
-    )
-    try:
-        wait_until(lambda: get(port, "/docs") == 200, what="uvicorn")
-        yield process, port
-    finally:
-        process.kill()
-        process.wait(10)
-
-
-def get(port: int, path: str) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        connection.request("GET", path)
-        return connection.getresponse().status
-    except OSError:
-        return 0
-    finally:
-        connection.close()
-
-
-@pytest.mark.parametrize("how", ["fork", "multiprocessing"])
-def test_a_fork_sends_nothing_twice_and_loses_nothing(
+@pytest.mark.parametrize("how", ["fork", "multiprocessing", "spawn", "pool"])
+def test_a_child_sends_nothing_twice_and_loses_nothing(
     how: str, valkey_url: str, real: Connection, keys: ShardKeys
 ) -> None:
     """The child is an instance of its own; the parent's buffer stays the parent's."""
     run_host("forking.py", valkey_url, keys.prefix, how)
-    assert sorted(durations(real, keys)) == [float(i) for i in range(150)]
+    assert sorted(durations(real, keys)) == numbers(0, 150)
     assert len({batch.instance for batch in batches(real, keys)}) == 2
     assert producers(real, keys) == 0
 
 
-def test_a_process_of_a_moment_is_flushed_at_its_exit(valkey_url: str, real: Connection, keys: ShardKeys) -> None:
-    run_host("short.py", valkey_url, keys.prefix)
-    assert durations(real, keys) == [float(i) for i in range(40)]
+def test_forks_while_threads_record_lose_and_double_nothing(valkey_url: str, real: Connection, keys: ShardKeys) -> None:
+    """Twenty children, each forked at some point of the parent's recording and shipping; none hangs."""
+    recorded = int(run_host("forking.py", valkey_url, keys.prefix, "storm"))
+    found = durations(real, keys)
+    assert len(found) == len(set(found)) == recorded + 20
+    assert sorted(number for number in found if 100 <= number < 1_000_000) == numbers(100, 120)
+    assert len({batch.instance for batch in batches(real, keys)}) == 21
     assert producers(real, keys) == 0
 
 
-def test_sigterm_under_uvicorn_loses_nothing(valkey_url: str, real: Connection, keys: ShardKeys) -> None:
-    """uvicorn does not run ``atexit`` on SIGTERM: the lifespan's end flushes and says goodbye."""
-    with uvicorn(valkey_url, keys) as (process, port):
-        wait_until(lambda: producers(real, keys) == 1, what="the first heartbeat")
-        for i in range(40):
-            assert get(port, f"/items/{i}") == 200
+def test_a_process_of_a_moment_is_flushed_at_its_exit(valkey_url: str, real: Connection, keys: ShardKeys) -> None:
+    """Nothing was shipped before the script ended; its exit ships it and says goodbye."""
+    run_host("short.py", valkey_url, keys.prefix)
+    assert durations(real, keys) == numbers(0, 40)
+    assert producers(real, keys) == 0
+
+
+def test_an_exit_with_a_silent_server_takes_no_longer_than_its_bound(
+    proxy: FaultyProxy, real: Connection, keys: ShardKeys
+) -> None:
+    """The bound is ``exit_timeout_s`` and a quarter of a second, whatever the socket does."""
+    proxy.is_silent = True
+    printed = run_host("short.py", proxy.url, keys.prefix, "0.3")
+    assert time.monotonic() - float(printed) < 0.3 + 0.25 + SPARE_S
+    assert durations(real, keys) == []
+
+
+@pytest.mark.parametrize(("how", "code"), [("exit", 0), ("asked", -signal.SIGTERM)])
+def test_sigterm_to_a_script_loses_nothing(
+    how: str, code: int, valkey_url: str, real: Connection, keys: ShardKeys
+) -> None:
+    """A script whose handler exits is flushed at its exit; one without a handler may ask the producer for one."""
+    command = [sys.executable, str(HOSTS / "until_told.py"), valkey_url, keys.prefix, how]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
         process.send_signal(signal.SIGTERM)
-        process.wait(20)
-    labels = {labels for batch in batches(real, keys) for labels in batch.labels}
-    answered = [batch.labels[series] for batch in batches(real, keys) for series in batch.series.tolist()].count(
-        ("/items/{item}", "GET")
-    )
-    assert answered == 40
-    assert labels == {("/items/{item}", "GET"), ("/docs", "GET")}
+        assert process.wait(20) == code
+    assert durations(real, keys) == numbers(0, 40)
     assert producers(real, keys) == 0

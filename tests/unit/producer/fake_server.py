@@ -25,6 +25,12 @@ class Call:
     events_key: str = ""
 
 
+def series_of(batch: EventBatch) -> list[int]:
+    """Return for each event of ``batch`` the index of its labels."""
+    series: list[int] = batch.series.tolist()
+    return series
+
+
 def _bytes(value: Value) -> bytes:
     return value if isinstance(value, bytes) else str(value).encode()
 
@@ -96,6 +102,8 @@ class FakeServer:
             return "stale", self.epochs.get(epoch, "0")
         last = self.sequences.get(sequence, 0)
         status, detail = "ok", "1-0"
+        if call.mode != "batch" and call.previous > last:
+            return "gap", str(last)
         if call.mode == "batch":
             if call.seq <= last:
                 status, detail = "dup", str(last)

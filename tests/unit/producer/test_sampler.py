@@ -1,11 +1,14 @@
 import os
 from pathlib import Path
 
+import psutil
 import pytest
 
+from barograph_producer import Producer
 from barograph_producer._election import HostElection
-from barograph_producer._sampler import ProcessSampler, usable_cores
-from tests.support import FakeClock
+from barograph_producer._sampler import ProcessSampler
+from tests.support import FakeClock, wait_until
+from tests.unit.producer.fake_server import FakeServer, series_of
 
 NOW_MS = 1_700_000_000_000
 
@@ -24,7 +27,7 @@ class Recorder:
 
 def sampler_of(recorder: Recorder, clock: FakeClock, directory: Path, name: str = "h:1:a") -> ProcessSampler:
     return ProcessSampler(
-        record=recorder,
+        recorder=lambda: recorder,
         instance=lambda: name,
         election=HostElection("ranker", lease_ms=12_500, directory=directory),
         clock=clock,
@@ -63,10 +66,28 @@ def test_one_sampler_works_in_a_process_however_many_there_are(tmp_path: Path) -
     second.stop()
 
 
+def test_two_producers_of_a_process_ship_one_sample_between_them() -> None:
+    """As a host embeds them: nothing to set up."""
+    server = FakeServer()
+    producers = [
+        Producer(f"sampled-{os.getpid()}-{name}", connect=server.connect, sample_every_ms=3_600_000) for name in "ab"
+    ]
+    for producer in producers:
+        producer.start()
+        assert producer.flush()
+    for producer in producers:
+        producer.close()
+    scopes = [batch.labels[series][1] for batch in server.batches() for series in series_of(batch)]
+    assert sorted(scopes) == ["host", "process"]
+
+
 def test_the_elected_process_samples_the_host(tmp_path: Path) -> None:
     recorder, clock = Recorder(), FakeClock()
     sampler = sampler_of(recorder, clock, tmp_path)
     sampler.sample(0.0)
+    # The system counts CPU time in ticks: without one in between, the share of nothing is not known.
+    before = sum(psutil.cpu_times())
+    wait_until(lambda: sum(psutil.cpu_times()) > before + 0.1, what="a tick of the CPU clock")
     sampler.sample(5_000.0)
     first, second = recorder.host
     assert first["cpu_percent"] is None
@@ -116,12 +137,3 @@ def test_nothing_but_a_plain_file_is_used(tmp_path: Path, trap: str) -> None:
 def test_what_lies_in_the_file_is_not_trusted(tmp_path: Path) -> None:
     (tmp_path / f"barograph-host-{os.getuid()}-ranker").write_bytes(b"\xff\xfe nonsense")
     assert HostElection("ranker", lease_ms=10_000, directory=tmp_path).is_won("a", NOW_MS)
-
-
-@pytest.mark.parametrize(
-    ("text", "cores"), [("50000 100000", 0.5), ("max 100000", None), ("nonsense", None), ("", None)]
-)
-def test_a_quota_of_the_control_group_bounds_the_cores(tmp_path: Path, text: str, cores: float | None) -> None:
-    quota = tmp_path / "cpu.max"
-    quota.write_text(text)
-    assert usable_cores(quota) == (cores or float(len(os.sched_getaffinity(0))))

@@ -75,6 +75,41 @@ def test_the_last_batch_carries_the_heartbeat(rig: Rig) -> None:
     assert [(call.mode, call.liveness) for call in rig.server.calls] == [("batch", ""), ("batch", "{}")]
 
 
+def test_a_slow_server_is_left_after_a_second_so_that_the_buffers_are_drained(rig: Rig) -> None:
+    """What has been shipped by then stays shipped, and nothing is claimed beyond it."""
+    rig.server.refuse = lambda _: rig.clock.advance(400)
+    rig.add(1, 1, 1, 1, 1)
+    assert not rig.shipper.ship(NOW_MS + 99_000, "{}")
+    assert [call.through_ms for call in rig.server.calls] == [NOW_MS] * 3
+    assert rig.backlog.events == 2
+    assert rig.shipper.ship(NOW_MS + 99_000, "{}")
+    assert rig.server.events() == 5
+
+
+def test_no_batch_is_begun_after_the_time_to_stop(rig: Rig) -> None:
+    rig.shipper.stop_by_ms = rig.clock.monotonic_ms()
+    rig.add(1, 1)
+    assert not rig.shipper.ship(NOW_MS, "")
+    assert rig.server.events() == 1
+
+
+@pytest.mark.parametrize("sign", ["heartbeat", "goodbye"])
+def test_a_sign_of_life_finds_out_what_a_failover_lost(sign: str, rig: Rig) -> None:
+    """Without a further batch, too, what the new master lacks is offered again."""
+    rig.add(3, 2)
+    rig.ship()
+    sequence = ShardKeys("baro").sequence(rig.shipper.instance)
+    rig.server.sequences[sequence] = 1
+    rig.server.streams["baro:{0}:events"].pop()
+    if sign == "heartbeat":
+        rig.ship(liveness="{}")
+    else:
+        rig.shipper.say_goodbye(NOW_MS, "{}")
+    assert [batch.n for batch in rig.server.batches()] == [3, 2]
+    assert rig.server.calls[-1].mode in (sign, "batch")
+    assert rig.counters.shipped == 5
+
+
 def test_a_heartbeat_goes_alone_when_nothing_waits(rig: Rig) -> None:
     rig.ship(liveness="{}")
     assert [(call.mode, call.through_ms) for call in rig.server.calls] == [("heartbeat", NOW_MS)]

@@ -7,10 +7,10 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
 from barograph_producer import BarographMiddleware
-from barograph_producer._asgi import App, Message, Receive, Scope, Send
-from barograph_producer._recorder import RecordRequest
+from barograph_producer._lifespan import App, Message, Receive, Scope, Send
+from barograph_producer._recorder import RecordBoundRequest
 from tests.support import FakeClock
-from tests.unit.producer.asgi_driver import Driver, Sink
+from tests.unit.web.asgi_driver import Driver, Sink
 
 
 def answer(status: int = 200, *, bodies: int = 1, clock: FakeClock | None = None) -> App:
@@ -152,8 +152,7 @@ def test_no_answer_at_all_is_an_error() -> None:
 
 def test_a_producer_that_fails_does_not_fail_the_request() -> None:
     class Broken(Sink):
-        @property
-        def request(self) -> RecordRequest:
+        def bind_request(self, *_: object, **__: object) -> RecordBoundRequest:
             raise RuntimeError("boom")
 
     sink = Broken()

@@ -8,7 +8,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Host, Mount, Route, Router
 
 from barograph_producer import BarographMiddleware
-from tests.unit.producer.asgi_driver import Driver, Sink
+from tests.unit.web.asgi_driver import Driver, Sink
 
 
 async def hello(_: Request) -> Response:

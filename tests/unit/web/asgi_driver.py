@@ -1,11 +1,12 @@
 """Drives an ASGI application without a server, and keeps what the middleware recorded."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from barograph_producer._asgi import App, BarographMiddleware, Message
-from barograph_producer._recorder import RecordRequest
+from barograph_producer import BarographMiddleware
+from barograph_producer._lifespan import App, Message
+from barograph_producer._recorder import RecordBoundRequest
 from tests.support import FakeClock
 
 
@@ -17,6 +18,8 @@ class Recorded:
     method: str
     status: int
     duration_ms: float
+    weight: int = 1
+    labels: dict[str, str] = field(default_factory=dict[str, str])
 
 
 class Sink:
@@ -26,12 +29,23 @@ class Sink:
         self.recorded: list[Recorded] = []
         self.acts: list[str] = []
 
-    @property
-    def request(self) -> RecordRequest:
-        def record(route: str, method: str, status: int, duration_ms: float) -> None:
+    def bind_request(self, route: str, method: str, status: int = 200) -> RecordBoundRequest:
+        def record(duration_ms: float) -> None:
             self.recorded.append(Recorded(route, method, status, duration_ms))
 
         return record
+
+    def sampled_request(
+        self,
+        route: str,
+        method: str,
+        status: int,
+        duration_ms: float,
+        *,
+        weight: int = 1,
+        labels: Mapping[str, str] | None = None,
+    ) -> None:
+        self.recorded.append(Recorded(route, method, status, duration_ms, weight, dict(labels or {})))
 
     def start(self) -> None:
         self.acts.append("start")
