@@ -145,7 +145,7 @@ def append(
     instance: str = "host:1:0000000000000001",
     seq: int = 1,
     previous: int | None = None,
-    through_ms: int = 0,
+    through_ms: int | str = 0,
     mode: str = "batch",
     epoch: int = 0,
 ) -> list[str]:

@@ -10,8 +10,8 @@ from dataclasses import asdict
 from typing import Final
 
 from barograph_aggregator.settings import AggregatorSettings
-from barograph_alerter.rule_parser import parse_rules
 from barograph_alerter.settings import AlerterSettings
+from barograph_alerter.settings import check as check_alerter
 from barograph_cli.failure import DONE, USAGE
 from barograph_console.settings import ConsoleSettings
 from barograph_core.errors import Problem, SettingsError
@@ -34,7 +34,7 @@ def find_all_problems(config: ConfigFile, environ: Mapping[str, str]) -> list[Pr
     problems = check_sections(config)
     for section, settings in SECTIONS:
         problems += find_problems(settings, section, {}, environ, config)
-    parse_rules(config, problems)
+    problems += check_alerter(config, environ)
     parse_channels(config, environ, problems)
     parse_routes(config, problems)
     # A section of the wrong shape may be told of twice.

@@ -95,7 +95,10 @@ def _event_lines(entry: Entry) -> list[Text]:
     except MalformedEventError as error:
         return [head.append("malformed: ", "bold red").append(one_line(error.reason, _TEXT_LIMIT))]
     head.append(batch.kind.name, "bold cyan").append(f" {batch.service}", "bold")
-    head.append(f"  {batch.n} events").append(f"  {one_line(batch.instance, 100)} seq {batch.seq}", "dim")
+    of_sample = "" if batch.weights is None else f" estimated from {batch.n}"
+    head.append(f"  {batch.events} events{of_sample}").append(
+        f"  {one_line(batch.instance, 100)} seq {batch.seq}", "dim"
+    )
     lines = [head, *(_share_line(share) for share in islice(_shares_of(batch), MAX_SERIES_LINES))]
     if len(batch.labels) > MAX_SERIES_LINES:
         lines.append(Text(f"    … and {len(batch.labels) - MAX_SERIES_LINES} more series", "dim"))
@@ -104,6 +107,7 @@ def _event_lines(entry: Entry) -> list[Text]:
 
 def _shares_of(batch: EventBatch) -> Iterator[SeriesShare]:
     """Return each label set of the batch with how many events it has and what its measures were."""
+    batch = batch.expanded()
     for position, labels in enumerate(batch.labels):
         is_mine = batch.series == position
         figures: dict[str, Figures] = {}
@@ -134,7 +138,7 @@ def _metrics_line(entry: Entry) -> Text:
     for raw_name in entry.fields:
         name = one_line(raw_name.decode(errors="replace"), 40)
         value = field_text(entry, name)
-        if name not in _METRICS_SKIPPED and value:
+        if name not in _METRICS_SKIPPED and value and (name, value) != ("estimated", "0"):
             is_bad = name in ("errors", "missing") and value != "0"
             line.append(f"  {name} ", "dim").append(value, "bold red" if is_bad else "")
     return line

@@ -72,9 +72,12 @@ def _workers(workers: Iterable[WorkerStatus]) -> Table:
 
 
 def _producers(producers: Iterable[ProducerStatus]) -> Table:
-    table = _table("Producers", "service", "instance", "shipped through:r", "sent:r", "dropped", "state")
+    table = _table(
+        "Producers", "service", "instance", "shipped through:r", "sent:r", "dropped", "too many values", "state"
+    )
     for producer in producers:
         drops = " ".join(f"{reason}={count:,}" for reason, count in producer.drops.items() if count)
+        folded = " ".join(f"{label}={count:,}" for label, count in producer.folded.items() if count)
         table.add_row(
             producer.service,
             escape(producer.instance),
@@ -84,6 +87,7 @@ def _producers(producers: Iterable[ProducerStatus]) -> Table:
             ),
             f"{producer.sent:,}",
             Text(drops or "-", "red" if drops else ""),
+            Text(folded or "-", "yellow" if folded else ""),
             _producer_state(producer),
         )
     return table

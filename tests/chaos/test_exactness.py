@@ -128,7 +128,10 @@ class Fleet:
         facts = as_list(group)
         delivered = as_text(facts[facts.index(b"last-delivered-id") + 1])
         unread = as_list(self.connection.command("XRANGE", self.keys.events, f"({delivered}", "+", "COUNT", 1))
-        members = [as_text(member) for member in as_list(self.connection.command("ZRANGE", self.keys.open, 0, -1))]
+        waiting = [
+            as_list(self.connection.command("ZRANGE", key, 0, -1)) for key in (self.keys.open, self.keys.rollups)
+        ]
+        members = [as_text(member) for found in waiting for member in found]
         is_closing = any(member.split(":")[1] in {"1000", "10000"} for member in members)
         return not pending and not unread and not is_closing
 
@@ -174,11 +177,16 @@ def run_load(fleet: Fleet) -> list[Path]:
     while any(process.poll() is None for process in producers):
         pace.wait(began + fleet.kills * KILL_EVERY_S - time.monotonic())
         if zombie is None:
-            zombie = fleet.workers["aggregator"].pop()
-            fleet.others.append(zombie)
-            fleet.zombies += fleet.freeze_holding_entries(zombie)
-            frozen_at = time.monotonic()
-            fleet.start_worker("aggregator")
+            candidate = fleet.workers["aggregator"].pop()
+            if fleet.freeze_holding_entries(candidate):
+                zombie, frozen_at = candidate, time.monotonic()
+                fleet.others.append(zombie)
+                fleet.zombies += 1
+                fleet.start_worker("aggregator")
+            else:
+                # It had nothing to do for a while, as at the start of the load: the next round tries again.
+                candidate.send_signal(signal.SIGCONT)
+                fleet.workers["aggregator"].append(candidate)
         elif frozen_at and time.monotonic() > frozen_at + FREEZE_S:
             zombie.send_signal(signal.SIGCONT)
             frozen_at = 0.0

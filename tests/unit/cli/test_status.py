@@ -51,6 +51,20 @@ def test_the_table_names_each_stream_and_group() -> None:
     assert all(name in shown for name in ("events", "metrics", "alerts", "deliveries", "dead", "aggregator"))
 
 
+def test_the_table_names_the_label_that_has_too_many_values() -> None:
+    connection = fake_connection()
+    connection.command("ZADD", KEYS.producers("ranker"), 5_000, "h:1:aa")
+    connection.command("HSET", KEYS.producer("h:1:aa"), "stats", '{"folded_by": {"request.route": 17700}}')
+    connection.command("HSET", KEYS.closed, "ranker", 6_000)
+    shard = read_shard(connection, KEYS)
+    console = Console(width=240)
+    with console.capture() as capture:
+        console.print(render_shard(shard.tag, shard.open_panes, shard.pipeline))
+    assert "request.route=17,700" in capture.get()
+    read = json.loads(json.dumps(as_document("redis://h/0", 1, [shard])))
+    assert read["shards"][0]["producers"][0]["folded"] == {"request.route": 17_700}
+
+
 def test_an_empty_server_has_a_status_too() -> None:
     shard = read_shard(fake_connection(), KEYS)
     assert shard.pipeline.watermark_ms is None
