@@ -139,14 +139,14 @@ ENTRIES = st.lists(KIND_AND_EVENTS, min_size=1, max_size=6).map(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(ENTRIES)
 def test_many_entries_are_read_as_each_alone(entries: list[dict[bytes, bytes]]) -> None:
     """Whatever kinds, widths and absent columns stand beside each other."""
     assert [facts(batch) for batch in decode_batches(entries)] == [facts(decode_batch(one)) for one in entries]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(ENTRIES, st.data())
 def test_a_bad_entry_is_refused_among_others_as_alone(entries: list[dict[bytes, bytes]], data: st.DataObject) -> None:
     """What one entry alone may not be, it may not be among others, and what it may be, it may."""
