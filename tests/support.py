@@ -148,9 +148,10 @@ def append(
     through_ms: int | str = 0,
     mode: str = "batch",
     epoch: int = 0,
+    batches: int = 1,
 ) -> list[str]:
-    """Call ``baro_append_1`` and return its reply as texts."""
-    flat = [item for pair in fields.items() for item in pair]
+    """Call ``baro_append_1``, with as many batches of the same fields, and return its reply as texts."""
+    flat = [item for pair in fields.items() for item in pair] * batches
     reply = connection.call(
         "baro_append_1",
         [
@@ -160,7 +161,18 @@ def append(
             keys.epoch,
             keys.producer(instance),
         ],
-        [epoch, instance, seq, seq - 1 if previous is None else previous, service, through_ms, mode, "", *flat],
+        [
+            epoch,
+            instance,
+            seq,
+            seq - 1 if previous is None else previous,
+            service,
+            through_ms,
+            mode,
+            "",
+            batches,
+            *flat,
+        ],
     )
     return [as_text(item) for item in as_list(reply)]
 

@@ -3,8 +3,10 @@
 A state machine without clock or server: the shipper tells it what the server replied.
 """
 
+import itertools
 import zlib
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -96,15 +98,27 @@ class Backlog:
         self._waiting_bytes += parcel.cost_bytes
         self.events += batch.n
 
-    def confirm(self, now_ms: float) -> None:
-        """Take the head as shipped, and keep it for a while in case the server forgets it."""
-        parcel = self._pop_head()
-        self.last_seq = parcel.seq
-        self._counters.shipped += parcel.batch.n
-        parcel.confirmed_ms, parcel.doubtful_since_ms = now_ms, None
-        self._kept.append(parcel)
-        self._kept_bytes += parcel.cost_bytes
-        self._sizes.append((parcel.seq, parcel.batch.n))
+    def oldest(self, most: int, most_bytes: int) -> Sequence[Parcel]:
+        """Return the parcels to ship next, in order: at most ``most``, and one even if it alone is too large."""
+        parcels: list[Parcel] = []
+        size_bytes = 0
+        for parcel in itertools.islice(self._waiting, most):
+            size_bytes += parcel.cost_bytes
+            if parcels and size_bytes > most_bytes:
+                break
+            parcels.append(parcel)
+        return parcels
+
+    def confirm(self, through_seq: int, now_ms: float) -> None:
+        """Take the parcels up to ``through_seq`` as shipped, and keep them for a while in case the server forgets."""
+        while self._waiting and self._waiting[0].seq <= through_seq:
+            parcel = self._pop_head()
+            self.last_seq = parcel.seq
+            self._counters.shipped += parcel.batch.n
+            parcel.confirmed_ms, parcel.doubtful_since_ms = now_ms, None
+            self._kept.append(parcel)
+            self._kept_bytes += parcel.cost_bytes
+            self._sizes.append((parcel.seq, parcel.batch.n))
         self.forget_old(now_ms)
 
     def forget_old(self, now_ms: float) -> None:

@@ -4,16 +4,20 @@ Everything goes by columns, in calls into C over a whole column. Only where such
 or a label that is new, are events looked at one by one.
 """
 
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
+from operator import add, mul
+from struct import pack
 from typing import Final, cast
 
 from barograph_core.encode import EncodedBatch, encode_offsets
-from barograph_core.events import KINDS, MAX_BATCH_BYTES, MAX_WEIGHTED_EVENTS, Kind
-from barograph_producer._columns import CleanColumn, CleanWeights, clean_column, clean_weights
+from barograph_core.events import KINDS, MAX_BATCH_BYTES, MAX_WEIGHTED_EVENTS, Kind, Measure
+from barograph_producer._columns import CleanColumn, CleanWeights, are_plain, clean_column, clean_weights
 from barograph_producer._labels import INVALID, LabelSets, RawKey, custom_key, free_key
 from barograph_producer._recorder import KIND_OF, RECORD_WIDTHS, Form
-from barograph_producer._request_keys import RequestKeys
+from barograph_producer._request_keys import LOW_BYTE, NEXT_BYTE, RequestKeys
 from barograph_producer._stats import Counters
 from barograph_producer._times import offsets_ms, rebased
 
@@ -70,22 +74,20 @@ class Packer:
         self._table = _NOTHING_KNOWN
         self._table_of = -1
 
-    def pack(
-        self, form: Form, records: Sequence[object], start: int = 0, stop: int | None = None
-    ) -> list[EncodedBatch]:
+    def pack(self, form: Form, records: Sequence[object]) -> list[EncodedBatch]:
         """Return ``records`` as batches, mostly one; what is not valid is counted and left out.
 
         Args:
             form: Of all the records.
-            records: Flat.
-            start: Where in ``records`` the first of them begins.
-            stop: Where the last of them ends; at most ``MAX_EVENTS_PER_BATCH`` are taken at once.
+            records: Flat, at most ``MAX_EVENTS_PER_BATCH`` of them.
         """
-        kind, width = KINDS[KIND_OF[form]], RECORD_WIDTHS[form]
-        # Straight out of the list: a copy of the part would touch every record once more.
-        fields = [records[start + i : stop : width] for i in range(width)]
-        if not fields[0]:
+        if not records:
             return []
+        kind, width = KINDS[KIND_OF[form]], RECORD_WIDTHS[form]
+        table = self._request_table(records, kind.measures[0]) if form == "request" else None
+        if table is not None:
+            return list(self._encode(kind, table))
+        fields = [records[i::width] for i in range(width)]
         numbers = self._numbers(form, kind, fields)
         first_measure = width - len(kind.measures)
         is_required = kind.name not in _OPTIONAL_MEASURES
@@ -111,9 +113,29 @@ class Packer:
             table = table.rows(good)
         return list(self._encode(kind, table))
 
+    def _request_table(self, records: Sequence[object], duration: Measure) -> _Table | None:
+        """Return a table of requests in which nothing is wrong and all labels are numbered, else ``None``.
+
+        Each object is touched once, in one call: that they come from another core's caches is most of the cost.
+        """
+        try:
+            packed = pack(f"{len(records)}d", *records)
+        except Exception:  # noqa: BLE001  # a raw key, or a duration that is no number
+            return None
+        durations = array("d")
+        durations.frombytes(packed)
+        durations = durations[2::3]
+        if not are_plain(durations.tobytes(), records[2::3], duration):
+            return None
+        numbers = self._request_numbers(packed[LOW_BYTE + 8 :: 24], packed[NEXT_BYTE + 8 :: 24])
+        if not isinstance(numbers, bytes) and INVALID in numbers:
+            return None
+        first_ms, offsets = offsets_ms(cast("Sequence[float]", records[::3]))
+        return _Table(numbers, first_ms, offsets, (durations,), None)
+
     def _numbers(self, form: Form, kind: Kind, fields: Sequence[Sequence[object]]) -> Sequence[int]:
         if form == "request":
-            return self._request_numbers(fields[1])
+            return self._labels.numbers("request", [self._keys.key_of(held) for held in fields[1]])
         columns = fields[1 : len(fields) - len(kind.measures)]
         if form == "custom":
             keys: Sequence[RawKey] = [custom_key(name, free) for name, free in zip(*columns, strict=True)]
@@ -124,18 +146,17 @@ class Packer:
             return self._labels.numbers(kind.name, keys)
         return self._labels.numbers(kind.name, _Rows(columns))
 
-    def _request_numbers(self, keys: Sequence[object]) -> Sequence[int]:
-        """Return label set numbers for the keys' numbers, which the host's threads gave them."""
-        try:
-            small = bytes(cast("Sequence[int]", keys))  # raises ValueError above 255, TypeError for a raw key
-        except (TypeError, ValueError):
-            return self._labels.numbers("request", [self._keys.key(key) for key in keys])
+    def _request_numbers(self, low: bytes, high: bytes) -> Sequence[int]:
+        """Return label set numbers for the keys' numbers, which the host's threads gave them, by their two bytes."""
+        if high.strip(b"\0"):
+            keys = [self._keys.key(number) for number in map(add, low, map(mul, high, repeat(256)))]
+            return self._labels.numbers("request", keys)
         if self._table_of == self._labels.generation:
-            numbers = small.translate(self._table)
+            numbers = low.translate(self._table)
             if _UNKNOWN not in numbers:
                 return numbers
-        used = _distinct(small)
-        numbers_of_used = self._labels.numbers("request", [self._keys.key(key) for key in used])
+        used = _distinct(low)
+        numbers_of_used = self._labels.numbers("request", [self._keys.key(number) for number in used])
         if self._table_of != self._labels.generation:
             self._table, self._table_of = _NOTHING_KNOWN, self._labels.generation
         number_of = dict(zip(used, numbers_of_used, strict=True))
@@ -143,7 +164,7 @@ class Packer:
         for key, number in number_of.items():
             table[key] = number if 0 <= number < _UNKNOWN else _UNKNOWN
         self._table = bytes(table)
-        return [number_of[key] for key in small]
+        return [number_of[key] for key in low]
 
     def _encode(self, kind: Kind, table: _Table) -> Iterator[EncodedBatch]:
         if table.weights is None or sum(table.weights) <= MAX_WEIGHTED_EVENTS:

@@ -1,6 +1,9 @@
 """The hot path: what a call in the host's thread does, one append of a flat record and nothing else."""
 
-from collections.abc import Callable, Mapping
+import functools
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Literal, Protocol, TypeAlias
 
 from barograph_core.events import ERROR_STATUS, KindName
@@ -9,7 +12,7 @@ from barograph_producer._request_keys import RequestKeys
 Form = Literal["request", "sampled_request", "model", "system", "custom"]
 
 # Per form the values of one record: its time, then the labels as they were given, then the measures. A request
-# has one number for its labels; a sampled one has them as they are, then the free labels and the weight.
+# has one mark for its labels; a sampled one has them as they are, then the free labels and the weight.
 RECORD_WIDTHS: Final[dict[Form, int]] = {"request": 3, "sampled_request": 7, "model": 7, "system": 15, "custom": 4}
 KIND_OF: Final[dict[Form, KindName]] = {
     "request": "request",
@@ -55,16 +58,27 @@ class Buffer:
         """Send every further record the slow way."""
         self._set_limit(0)
 
-    def take(self, events: int) -> list[object]:
-        """Remove the oldest ``events`` records, or all if there are fewer, and return them, still flat."""
-        end = min(events, len(self)) * self.width
-        taken = self.records[:end]
-        del self.records[:end]
-        return taken
+    def take(self, events: int, slice_events: int) -> deque[list[object]]:
+        """Remove the oldest ``events`` records, or all if there are fewer.
 
-    def put_back(self, records: list[object]) -> None:
-        """Return the newest records of those that were taken, to where they were."""
-        self.records[:0] = records
+        Returns:
+            The records, still flat, the oldest first, in slices of ``slice_events``.
+        """
+        end = min(events, len(self)) * self.width
+        length = slice_events * self.width
+        slices = deque(self.records[start : min(start + length, end)] for start in range(0, end, length))
+        del self.records[:end]
+        return slices
+
+    def put_back(self, slices: Iterable[list[object]]) -> None:
+        """Return the newest slices of those that were taken, to where they were."""
+        self.records[:0] = itertools.chain.from_iterable(slices)
+
+    def drop_all(self) -> int:
+        """Remove every record, and return how many there were."""
+        events = len(self)
+        del self.records[: events * self.width]
+        return events
 
     def follow(self, tell_limit: Callable[[int], None]) -> None:
         """Have ``tell_limit`` called with each new limit, for a recorder that keeps it where it is read fastest."""
@@ -152,10 +166,11 @@ def make_request_recorders(
 ) -> tuple[RecordRequest, BindRequest]:
     """Return the function that records a request, and the one that makes pre-bound ones.
 
-    All they need lies in their closures, the limit too: a subscript or an attribute costs 5 % of the call.
+    All they need lies in their closures, the limit too: a subscript or an attribute costs 5 % of the call. They are
+    as few as can be, since each is copied in every call.
     """
-    records, extend = buffer.records, buffer.records.extend
-    numbers, resolve = keys.numbers, keys.resolve
+    records, extend, hold = buffer.records, buffer.records.extend, functools.partial(turn_away, buffer)
+    marks, resolve = keys.marks, keys.resolve
     error_status = ERROR_STATUS
     # A float compares with a float in a third of the time that it takes with an int.
     wake_slow_ms = float(wake_slow_ms)
@@ -166,31 +181,31 @@ def make_request_recorders(
         limit = new
 
     def request(route: str, method: str, status: int, duration_ms: float) -> None:
-        number: object
+        mark: object
         try:
-            number = numbers[status][method][route]
+            mark = marks[status][method][route]
         except Exception:  # noqa: BLE001  # not seen before, or not hashable
-            number = resolve(route, method, status)
+            mark = resolve(route, method, status)
         try:
             if len(records) < limit:
-                extend((stamp_s(), number, duration_ms))
+                extend((stamp_s(), mark, duration_ms))
             else:
-                turn_away(buffer, (stamp_s(), number, duration_ms))
+                hold((stamp_s(), mark, duration_ms))
             if status >= error_status or duration_ms >= wake_slow_ms:
                 ring()
         except Exception:  # noqa: BLE001  # values that do not compare; the packer counts them as invalid
             return
 
     def bind(route: str, method: str, status: int = 200) -> RecordBoundRequest:
-        number = resolve(route, method, status)
+        mark = resolve(route, method, status)
         ring_from_ms = 0.0 if _is_error(status) else wake_slow_ms
 
         def bound_request(duration_ms: float) -> None:
             try:
                 if len(records) < limit:
-                    extend((stamp_s(), number, duration_ms))
+                    extend((stamp_s(), mark, duration_ms))
                 else:
-                    turn_away(buffer, (stamp_s(), number, duration_ms))
+                    hold((stamp_s(), mark, duration_ms))
                 if duration_ms >= ring_from_ms:
                     ring()
             except Exception:  # noqa: BLE001  # as above
@@ -206,7 +221,7 @@ def make_sampled_request_recorder(
     buffer: Buffer, turn_away: SlowPath, ring: Callable[[], None], wake_slow_ms: float, stamp_s: Stamp
 ) -> RecordSampledRequest:
     """Return the function that records a request with a weight and free labels, in a wider buffer of its own."""
-    records, extend = buffer.records, buffer.records.extend
+    records, extend, hold = buffer.records, buffer.records.extend, functools.partial(turn_away, buffer)
     limit = 0
 
     def set_limit(new: int) -> None:
@@ -232,7 +247,7 @@ def make_sampled_request_recorder(
         if len(records) < limit:
             extend(record)
         else:
-            turn_away(buffer, record)
+            hold(record)
         try:
             if status >= ERROR_STATUS or duration_ms >= wake_slow_ms:
                 ring()
@@ -252,7 +267,7 @@ def _is_error(status: object) -> bool:
 
 def make_model_recorder(buffer: Buffer, turn_away: SlowPath, stamp_s: Stamp) -> RecordModel:
     """Return the function that records a model event."""
-    records, extend = buffer.records, buffer.records.extend
+    records, extend, hold = buffer.records, buffer.records.extend, functools.partial(turn_away, buffer)
     limit = 0
 
     def set_limit(new: int) -> None:
@@ -272,7 +287,7 @@ def make_model_recorder(buffer: Buffer, turn_away: SlowPath, stamp_s: Stamp) -> 
         if len(records) < limit:
             extend(record)
         else:
-            turn_away(buffer, record)
+            hold(record)
 
     buffer.follow(set_limit)
     return model_event
@@ -280,7 +295,7 @@ def make_model_recorder(buffer: Buffer, turn_away: SlowPath, stamp_s: Stamp) -> 
 
 def make_custom_recorder(buffer: Buffer, turn_away: SlowPath, stamp_s: Stamp) -> RecordCustom:
     """Return the function that records a value under a name of the host's own."""
-    records, extend = buffer.records, buffer.records.extend
+    records, extend, hold = buffer.records, buffer.records.extend, functools.partial(turn_away, buffer)
     limit = 0
 
     def set_limit(new: int) -> None:
@@ -291,7 +306,7 @@ def make_custom_recorder(buffer: Buffer, turn_away: SlowPath, stamp_s: Stamp) ->
         if len(records) < limit:
             extend((stamp_s(), name, labels, value))
         else:
-            turn_away(buffer, (stamp_s(), name, labels, value))
+            hold((stamp_s(), name, labels, value))
 
     buffer.follow(set_limit)
     return observe

@@ -29,8 +29,16 @@ class HeartbeatSchedule:
         second_ms = (now_ms - self._offset_ms) // BEAT_MS * BEAT_MS
         self._due_ms = second_ms + BEAT_MS + self._offset_ms
 
-    def wait_ms(self, now_ms: int) -> int:
-        return 0 if self.is_due(now_ms) else self._due_ms - now_ms
+    def wait_ms(self, now_ms: int, every_ms: float = BEAT_MS) -> float:
+        """Return how long until the next beat, or until the next whole ``every_ms`` since the last one if that is less.
+
+        Shipments on the beat's own grid: one that fell between two beats by chance would split a batch in two.
+        """
+        if self.is_due(now_ms):
+            return 0.0
+        until_beat_ms = self._due_ms - now_ms
+        since_beat_ms = max(0, BEAT_MS - until_beat_ms)
+        return min(until_beat_ms, every_ms - since_beat_ms % every_ms)
 
 
 class Backoff:
@@ -55,8 +63,9 @@ class Backoff:
         """Whether the last attempt failed."""
         return self._failures > 0
 
-    def is_ready(self, now_ms: float) -> bool:
-        return now_ms >= self._ready_ms
+    def wait_ms(self, now_ms: float) -> float:
+        """Return how long until the next attempt, 0 when it may be made."""
+        return max(0.0, self._ready_ms - now_ms)
 
     def fail(self, now_ms: float) -> None:
         wait_ms = min(self._longest_ms, self._first_ms * 2.0 ** min(self._failures, 16))

@@ -1,4 +1,4 @@
-"""Ships the backlog in order, one batch in flight, and gives the signs of life."""
+"""Ships the backlog in order, one call in flight, and gives the signs of life."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -18,6 +18,10 @@ DOUBT_LIMIT_MS: Final = 23 * 3_600_000
 # With a slow server a long backlog takes minutes; the buffers must be drained meanwhile.
 _LONGEST_SHIPPING_MS: Final = 1_000.0
 _MAX_REFUSALS: Final = 3
+# Of one call: a call costs the process as much as packing a batch, whatever is in it. The server answers nobody
+# else meanwhile, hence the bounds.
+_MOST_BATCHES: Final = 8
+_MOST_BYTES: Final = 256 * 1024
 _MAX_DETOURS: Final = 4
 
 Mode = Literal["batch", "heartbeat", "goodbye"]
@@ -65,6 +69,7 @@ class Shipper:
         self._server: Server | None = None
         self._layout: Layout | None = None
         self._claimed_ms: int | None = None
+        self._most_batches = _MOST_BATCHES
         self.stop_by_ms = math.inf
         self.instance = new_instance()
 
@@ -95,15 +100,17 @@ class Shipper:
             elif self._gave_up(parcel):
                 continue
             else:
-                is_last = len(self._backlog) == 1
-                status = self._offer(parcel, through_ms if is_last else self._claim(), liveness if is_last else "")
-                has_beaten = has_beaten or (is_last and status == "confirmed")
+                parcels = self._backlog.oldest(self._most_batches, _MOST_BYTES)
+                is_last = len(parcels) == len(self._backlog)
+                status = self._offer(parcels, through_ms if is_last else self._claim(), liveness if is_last else "")
+                has_beaten = has_beaten or (is_last and status == "confirmed" and self._backlog.head is None)
             detours += status != "confirmed"
             if detours > _MAX_DETOURS:
                 raise StreamUnavailableError("refused", "the server's sequence or layout keeps changing")
             if self._backlog.head is not None and self._clock.monotonic_ms() >= min(end_ms, self.stop_by_ms):
                 return False
         self._claimed_ms = through_ms
+        self._most_batches = _MOST_BATCHES
         self._backlog.forget_old(self._clock.monotonic_ms())
         return True
 
@@ -143,23 +150,31 @@ class Shipper:
         self._counters.drop("in_doubt", self._backlog.drop_head())
         return True
 
-    def _offer(self, parcel: Parcel, through_ms: int, liveness: str) -> str:
-        fields = entry_fields(
-            parcel.whole_batch,
-            service=self._service,
-            instance=self.instance,
-            seq=parcel.seq,
-            through_ms=through_ms,
-        )
-        flat = [item for pair in fields.items() for item in pair]
+    def _offer(self, parcels: Sequence[Parcel], through_ms: int, liveness: str) -> str:
+        """Offer some batches in one call, of which the server takes all or none."""
+        head, last = parcels[0], parcels[-1]
+        flat: list[Value] = []
+        for parcel in parcels:
+            fields = entry_fields(
+                parcel.whole_batch,
+                service=self._service,
+                instance=self.instance,
+                seq=parcel.seq,
+                through_ms=through_ms if parcel is last else self._claim(),
+            )
+            for field in fields.items():
+                flat += field
         try:
-            status = self._send("batch", through_ms, liveness, parcel.seq, self._backlog.last_seq, flat)
+            status = self._send("batch", through_ms, liveness, head.seq, self._backlog.last_seq, (len(parcels), *flat))
         except StreamUnavailableError as error:
-            if error.reason in ("timeout", "unreachable") and parcel.doubtful_since_ms is None:
-                parcel.doubtful_since_ms = self._clock.monotonic_ms()
+            if error.reason in ("timeout", "unreachable"):
+                now_ms = self._clock.monotonic_ms()
+                for parcel in parcels:
+                    if parcel.doubtful_since_ms is None:
+                        parcel.doubtful_since_ms = now_ms
             raise
         except CommandRefusedError:
-            self._count_refusal(parcel)
+            self._count_refusal(parcels)
             raise
         return status
 
@@ -170,7 +185,7 @@ class Shipper:
         liveness: str,
         seq: int = 0,
         previous: int = 0,
-        fields: Sequence[Value] = (),
+        batches: Sequence[Value] = (0,),
     ) -> str:
         server, layout = self._reach()
         keys = layout.keys
@@ -183,16 +198,23 @@ class Shipper:
                 keys.epoch,
                 keys.producer(self.instance),
             ),
-            (layout.epoch, self.instance, seq, previous, self._service, through_ms, mode, liveness, *fields),
+            (layout.epoch, self.instance, seq, previous, self._service, through_ms, mode, liveness, *batches),
         )
-        return self._follow(reply, is_batch=mode == "batch")
+        return self._follow(reply, newest=seq + int(batches[0]) - 1 if mode == "batch" else None)
 
-    def _follow(self, reply: Reply, *, is_batch: bool) -> str:
-        """Act on what the function replied. Returns ``confirmed``, ``gap`` or ``moved``."""
+    def _follow(self, reply: Reply, *, newest: int | None) -> str:
+        """Act on what the function replied. Returns ``confirmed``, ``gap`` or ``moved``.
+
+        Args:
+            reply: Of the function.
+            newest: Number of the last batch that was offered, ``None`` when none was.
+        """
         status, detail = _read_reply(reply)
         if status in ("ok", "dup"):
-            if is_batch:
-                self._backlog.confirm(self._clock.monotonic_ms())
+            if newest is not None:
+                # Batches that an earlier call brought may be the first of those offered now.
+                landed = newest if status == "ok" else min(newest, int(detail))
+                self._backlog.confirm(landed, self._clock.monotonic_ms())
             return "confirmed"
         if status == "gap":
             self._backlog.rewind(int(detail))
@@ -222,14 +244,21 @@ class Shipper:
             head = self._backlog.head
             if head is not None and head.doubtful_since_ms is not None:
                 landed = server.command("GET", old.keys.sequence(self.instance))
-                if isinstance(landed, bytes) and int(landed) >= head.seq:
-                    self._backlog.confirm(self._clock.monotonic_ms())
+                if isinstance(landed, bytes):
+                    self._backlog.confirm(int(landed), self._clock.monotonic_ms())
             self._backlog.renumber()
             self.instance = self._new_instance()
         self._layout = new
 
-    def _count_refusal(self, parcel: Parcel) -> None:
-        """Give a batch up that the server keeps refusing while it takes heartbeats, so that it blocks no other."""
+    def _count_refusal(self, parcels: Sequence[Parcel]) -> None:
+        """Give a batch up that the server keeps refusing while it takes heartbeats, so that it blocks no other.
+
+        Of several it is not known which one: they go one by one then, until nothing waits.
+        """
+        if len(parcels) > 1:
+            self._most_batches = 1
+            return
+        parcel = parcels[0]
         parcel.refusals += 1
         if parcel.refusals < _MAX_REFUSALS:
             return

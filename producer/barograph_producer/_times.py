@@ -36,7 +36,13 @@ def rebased(first_ms: int, offsets: Sequence[int]) -> tuple[int, Sequence[int]]:
 def _runs(stamps_s: Sequence[float], first_ms: int, span_ms: int) -> bytes:
     offsets = bytearray()
     for offset in range(span_ms):
-        end = bisect_left(stamps_s, first_ms + offset + 1, lo=len(offsets), key=_ms)
+        next_ms = first_ms + offset + 1
+        # Where it begins as nearly as a float tells; a stamp within its rounding is looked at.
+        end = bisect_left(stamps_s, next_ms / MS_PER_S, lo=len(offsets))
+        while end < len(stamps_s) and _ms(stamps_s[end]) < next_ms:
+            end += 1
+        while end > len(offsets) and _ms(stamps_s[end - 1]) >= next_ms:
+            end -= 1
         offsets += bytes((offset,)) * (end - len(offsets))
     offsets += bytes((span_ms,)) * (len(stamps_s) - len(offsets))
     return bytes(offsets)

@@ -1,4 +1,4 @@
-"""The shipper thread: drains the buffers, packs, ships, gives signs of life, and never dies of an error."""
+"""The shipper thread: drains the buffers, ships, gives signs of life, and never dies of an error."""
 
 import json
 import logging
@@ -9,23 +9,22 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 from barograph_core.clock import Clock
-from barograph_core.errors import BarographError, StreamUnavailableError
-from barograph_core.events import MAX_EVENTS_PER_BATCH
+from barograph_core.errors import BarographError
 from barograph_producer._alarm import Alarm
 from barograph_producer._backlog import Backlog
+from barograph_producer._drain import Drain
 from barograph_producer._packer import Packer
 from barograph_producer._recorder import Buffer
-from barograph_producer._schedule import Backoff, HeartbeatSchedule, LogLimit
+from barograph_producer._schedule import Backoff, HeartbeatSchedule
 from barograph_producer._shipper import Shipper
 from barograph_producer._stats import Counters, ProducerStats
+from barograph_producer._troubles import Troubles
 
 log = logging.getLogger(__name__)
 
-# After these the connection may be as good as new; a new one would only cost.
-_CONNECTED_REASONS: Final = frozenset(("out_of_memory", "no_library", "loading"))
 _LAST_RETRY_MS: Final = 50.0
-# Records taken out of a buffer at once: each time what is behind them moves up, which is dear for a long buffer.
-MOST_TAKEN: Final = 8 * MAX_EVENTS_PER_BATCH
+# After a pass with more events the next comes sooner: what was recorded a moment ago still lies in the caches.
+_CALM_EVENTS: Final = 4_000
 
 
 class Sampler(Protocol):
@@ -57,29 +56,33 @@ class Worker:
         sampler: Sampler | None,
         ship_every_ms: float,
     ) -> None:
-        self._buffers = buffers
-        self._packer = packer
         self._backlog = backlog
         self._shipper = shipper
         self._counters = counters
         self._clock = clock
         self._alarm = alarm
-        self._backoff = backoff
         self._heartbeat = heartbeat
         self._sampler = sampler
         self._ship_every_ms = ship_every_ms
-        self._log_limit = LogLimit()
+        self._troubles = Troubles(clock=clock, counters=counters, backoff=backoff, situation=self._situation)
+        self._drain = Drain(
+            buffers=buffers,
+            packer=packer,
+            backlog=backlog,
+            counters=counters,
+            yield_to_host=alarm.yield_to_host,
+            note_fault=self._troubles.note_fault,
+        )
         self._flushes: deque[threading.Event] = deque()
         self._stop_by_ms: float | None = None
         self._is_final = False
-        # Events taken out of their buffer and not packed yet.
-        self._held = 0
+        self._in_pass = 0
 
     @property
     def stats(self) -> ProducerStats:
         return self._counters.snapshot(
             instance=self._shipper.instance,
-            in_buffers=sum(map(len, self._buffers)) + self._held,
+            in_buffers=self._drain.events,
             waiting=self._backlog.events,
         )
 
@@ -88,7 +91,7 @@ class Worker:
         """The figures after the end, when what a thread was just recording can only have been lost."""
         return self._counters.snapshot(
             instance=self._shipper.instance,
-            in_buffers=sum(map(len, self._buffers)) + self._held,
+            in_buffers=self._drain.events,
             waiting=self._backlog.events,
             has_ended=True,
         )
@@ -168,68 +171,20 @@ class Worker:
             self._counters.complaints.log_due(self._clock.monotonic_ms())
             if self._sampler is not None:
                 self._sampler.sample(self._clock.monotonic_ms())
-            through_ms, is_drained = self._drain(is_urgent=is_urgent)
-            if is_urgent or self._backoff.is_ready(self._clock.monotonic_ms()):
+            must_wait = self._troubles.have_come
+            self._in_pass = self._drain.events
+            through_ms, is_drained = self._drain.run(
+                self._clock.now_ms(), only_full=must_wait and not is_urgent, must_wait=must_wait
+            )
+            if is_urgent or not self._troubles.wait_ms:
                 self._ship(through_ms)
             is_done = is_drained and not len(self._backlog)
             for _ in range(asked if is_done else 0):
                 self._flushes.popleft().set()
         except Exception as error:  # noqa: BLE001  # outermost: the thread must outlive any fault of ours
-            self._note(error, is_bug=True)
+            self._troubles.note_fault(error)
+            self._shipper.disconnect()
         return is_done
-
-    def _drain(self, *, is_urgent: bool) -> tuple[int, bool]:
-        """Pack what the buffers hold now, not what comes meanwhile.
-
-        While the server is away only full batches are packed: many small ones would fill the backlog with
-        overhead.
-
-        Returns:
-            Through which ms every event is in the backlog, and whether all buffers were emptied.
-        """
-        through_ms = self._clock.now_ms()
-        only_full = self._backoff.has_failed and not is_urgent
-        is_drained = True
-        for buffer in self._buffers:
-            left = len(buffer)
-            while left and not self._backlog.is_full and not (only_full and left < MAX_EVENTS_PER_BATCH):
-                events = min(left, MOST_TAKEN)
-                left -= self._pack_oldest(buffer, events - events % MAX_EVENTS_PER_BATCH if only_full else events)
-                if left:
-                    self._alarm.yield_to_host()
-            if left:
-                is_drained = False
-                through_ms = min(through_ms, buffer.oldest_ms() or through_ms)
-        return through_ms, is_drained
-
-    def _pack_oldest(self, buffer: Buffer, events: int) -> int:
-        """Pack the oldest ``events`` in slices, as many as the backlog has room for. Returns how many."""
-        self._held = events
-        records = buffer.take(events)
-        slice_length = MAX_EVENTS_PER_BATCH * buffer.width
-        for start in range(0, len(records), slice_length):
-            if start:
-                self._alarm.yield_to_host()
-                if self._backlog.is_full:
-                    buffer.put_back(records[start:])
-                    break
-            self._pack(buffer, records, start, min(start + slice_length, len(records)))
-        packed, self._held = events - self._held, 0
-        return packed
-
-    def _pack(self, buffer: Buffer, records: list[object], start: int, stop: int) -> None:
-        events = (stop - start) // buffer.width
-        self._counters.drained += events
-        self._held -= events
-        lost_before = sum(self._counters.lost.values())
-        waiting_before = self._backlog.events
-        try:
-            for batch in self._packer.pack(buffer.form, records, start, stop):
-                self._backlog.add(batch, must_wait=self._backoff.has_failed)
-        except Exception as error:  # noqa: BLE001  # a fault of ours must not become a loss without a count
-            accounted = sum(self._counters.lost.values()) - lost_before + self._backlog.events - waiting_before
-            self._counters.drop("invalid", events - accounted)
-            self._note(error, is_bug=True)
 
     def _ship(self, through_ms: int) -> None:
         now_ms = self._clock.now_ms()
@@ -243,10 +198,7 @@ class Worker:
             return
         if is_beat and is_all:
             self._heartbeat.beat(now_ms)
-        if self._backoff.has_failed and self._log_limit.allows("recovered", self._clock.monotonic_ms()):
-            log.info("producer.recovered", extra={"instance": self.instance})
-        self._backoff.succeed()
-        self._counters.last_error = None
+        self._troubles.end()
 
     def _must_stop(self) -> bool:
         return self._stop_by_ms is not None
@@ -255,7 +207,7 @@ class Worker:
         stop_by_ms = self._stop_by_ms or 0.0
         while not (is_done := self.make_pass(is_urgent=True)) and self._clock.monotonic_ms() < stop_by_ms:
             self._alarm.wait(min(_LAST_RETRY_MS, max(0.0, stop_by_ms - self._clock.monotonic_ms())))
-        if is_done or not self._backoff.has_failed:  # a silent server must not keep an exit waiting once more
+        if is_done or not self._troubles.have_come:  # a silent server must not keep an exit waiting once more
             self._leave(stop_by_ms)
         self._shipper.disconnect()
         if self._sampler is not None:
@@ -278,12 +230,7 @@ class Worker:
 
     def give_up_rest(self) -> None:
         """Drop what is held and count it as ``closed``. Only while no thread runs."""
-        left = self._backlog.drop_all()
-        for buffer in self._buffers:
-            events = len(buffer)
-            buffer.take(events)
-            self._counters.drained += events
-            left += events
+        left = self._backlog.drop_all() + self._drain.drop_all()
         self._counters.drop("closed", left)
         if left:
             log.error("producer.events_lost_at_close", extra={"events": left, "instance": self.instance})
@@ -303,29 +250,17 @@ class Worker:
             }
         )
 
-    def _note(self, error: Exception, *, is_bug: bool = False) -> None:
-        now_ms = self._clock.monotonic_ms()
-        self._backoff.fail(now_ms)
-        reason = error.reason if isinstance(error, StreamUnavailableError) else type(error).__name__
-        self._counters.last_error = str(error) if isinstance(error, BarographError) else repr(error)
-        if reason not in _CONNECTED_REASONS:
+    def _note(self, error: BarographError) -> None:
+        if self._troubles.note(error):
             self._shipper.disconnect()
-        if not self._log_limit.allows("bug" if is_bug else "trouble", now_ms):
-            return
-        if is_bug:
-            log.error("producer.internal_error", exc_info=error, extra={"instance": self.instance})
-        else:
-            log.warning(
-                "producer.cannot_ship",
-                extra={
-                    "reason": reason,
-                    "error": str(error),
-                    "instance": self.instance,
-                    "waiting": self._backlog.events,
-                },
-            )
+
+    def _situation(self) -> dict[str, object]:
+        return {"instance": self.instance, "waiting": self._backlog.events}
 
     def _wait_ms(self) -> float:
-        if len(self._backlog) and not self._backoff.has_failed:
+        if self._troubles.have_come:
+            return min(self._ship_every_ms, max(1.0, self._troubles.wait_ms))
+        if len(self._backlog):
             return 0.0  # the server takes what it is given, there only was not time for all of it
-        return min(self._ship_every_ms, float(self._heartbeat.wait_ms(self._clock.now_ms())) or 1.0)
+        every_ms = self._ship_every_ms * min(1.0, _CALM_EVENTS / max(1, self._in_pass))
+        return self._heartbeat.wait_ms(self._clock.now_ms(), every_ms) or 1.0

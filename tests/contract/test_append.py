@@ -30,6 +30,43 @@ def test_a_gap_is_refused_and_names_the_last_number(connection: Connection, keys
     assert append(connection, keys, BATCH, seq=3) == ["gap", "1"]
 
 
+def test_several_batches_take_consecutive_numbers(connection: Connection, keys: ShardKeys) -> None:
+    """A backlog goes out in few round trips; the reply names the newest entry."""
+    status, newest = append(connection, keys, BATCH, seq=1, batches=3)
+    assert (status, len(stream_ids(connection, keys.events))) == ("ok", 3)
+    assert newest == str(stream_ids(connection, keys.events)[-1])
+    assert append(connection, keys, BATCH, seq=3) == ["dup", "3"]
+    assert append(connection, keys, BATCH, seq=4)[0] == "ok"
+
+
+def test_batches_that_are_here_in_part_are_not_appended(connection: Connection, keys: ShardKeys) -> None:
+    """The producer goes on behind what is here; until then nothing claims that the rest is here as well."""
+    append(connection, keys, BATCH, seq=1, batches=2, through_ms=1_000)
+    assert append(connection, keys, BATCH, seq=2, batches=3, through_ms=9_000) == ["dup", "2"]
+    assert len(stream_ids(connection, keys.events)) == 2
+    assert as_int(connection.command("ZSCORE", keys.producers("ranker"), INSTANCE)) == 1_000
+    assert append(connection, keys, BATCH, seq=1, batches=2, through_ms=2_000) == ["dup", "2"]
+    assert as_int(connection.command("ZSCORE", keys.producers("ranker"), INSTANCE)) == 2_000
+
+
+@pytest.mark.parametrize("batches", [0, 3, 65])
+def test_fields_that_do_not_divide_by_the_batches_are_refused(
+    connection: Connection, keys: ShardKeys, batches: int
+) -> None:
+    """Nothing is written of a call that cannot be read."""
+    call_keys = [
+        keys.events,
+        keys.sequence(INSTANCE),
+        keys.producers("ranker"),
+        keys.epoch,
+        keys.producer(INSTANCE),
+    ]
+    fields = ["v", "1", "kind", "request"] * 2
+    with pytest.raises(CommandRefusedError, match="batch"):
+        connection.call("baro_append_1", call_keys, [0, INSTANCE, 1, 0, "ranker", 0, "batch", "", batches, *fields])
+    assert connection.command("EXISTS", keys.events, keys.sequence(INSTANCE)) == 0
+
+
 def test_a_declared_loss_is_accepted(connection: Connection, keys: ShardKeys) -> None:
     """A producer that cannot refill the gap names the number it goes on from."""
     append(connection, keys, BATCH, seq=1)

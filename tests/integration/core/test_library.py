@@ -54,7 +54,7 @@ def test_a_full_server_refuses_events_but_takes_commits() -> None:
         connection.command("CONFIG", "SET", "maxmemory", "1mb")
         append_keys = ["{0}e", "{0}seq", "{0}p", "{0}epoch", "{0}l"]
         with pytest.raises(StreamUnavailableError) as caught:
-            connection.call("baro_append_1", append_keys, [0, "i", 1, 0, "s", 1, "batch", "", "v", "1"])
+            connection.call("baro_append_1", append_keys, [0, "i", 1, 0, "s", 1, "batch", "", 1, "v", "1"])
         commit_keys = ["{0}e", "{0}open", "{0}progress", "{0}m", "{0}parts"]
         commit_args: list[Value] = ["g", "c", 1_000, 1, 0, 1_000, 1, "1-0", "s", 1_000, b"part"]
         assert caught.value.reason == "out_of_memory"

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from barograph_core.decode import EventBatch, decode_batch
 from barograph_core.errors import BarographError, StreamUnavailableError
@@ -11,7 +11,7 @@ from barograph_core.stream import Reply, Value
 
 @dataclass(frozen=True)
 class Call:
-    """One call of the append function, its arguments by name."""
+    """One call of the append function, its arguments by name; on a stream one batch of it."""
 
     epoch: str
     instance: str
@@ -21,8 +21,9 @@ class Call:
     through_ms: int
     mode: str
     liveness: str
-    fields: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
+    batches: tuple[dict[bytes, bytes], ...] = ()
     events_key: str = ""
+    fields: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
 
 
 def series_of(batch: EventBatch) -> list[int]:
@@ -66,8 +67,14 @@ class FakeServer:
         assert function == "baro_append_1"
         texts = [_bytes(arg) for arg in args]
         epoch, instance, seq, previous, service, through_ms, mode, liveness = (text.decode() for text in texts[:8])
-        fields = dict(zip(texts[8::2], texts[9::2], strict=True))
-        call = Call(epoch, instance, int(seq), int(previous), service, int(through_ms), mode, liveness, fields, keys[0])
+        width = (len(texts) - 9) // max(1, int(texts[8]))
+        batches = tuple(
+            dict(zip(texts[first : first + width : 2], texts[first + 1 : first + width : 2], strict=True))
+            for first in range(9, len(texts), max(1, width))
+        )
+        assert len(batches) == int(texts[8])
+        numbers = int(seq), int(previous)
+        call = Call(epoch, instance, *numbers, service, int(through_ms), mode, liveness, batches, keys[0])
         self.calls.append(call)
         if self.failures:
             raise self.failures.popleft()
@@ -80,8 +87,8 @@ class FakeServer:
         return [part.encode() for part in reply]
 
     def command(self, *args: Value) -> Reply:
-        if args[0] == "HMGET":
-            return [self.meta[name].encode() if name in self.meta else None for name in map(str, args[2:])]
+        if args[0] == "HGETALL":
+            return [item.encode() for pair in self.meta.items() for item in pair]
         assert args[0] == "GET"
         last = self.sequences.get(str(args[1]))
         return None if last is None else str(last).encode()
@@ -105,13 +112,18 @@ class FakeServer:
         if call.mode != "batch" and call.previous > last:
             return "gap", str(last)
         if call.mode == "batch":
+            newest = call.seq + len(call.batches) - 1
+            if call.seq <= last < newest:
+                return "dup", str(last)
             if call.seq <= last:
                 status, detail = "dup", str(last)
             elif call.previous != last:
                 return "gap", str(last)
             else:
-                self.sequences[sequence] = call.seq
-                self.streams.setdefault(events, []).append(call)
+                self.sequences[sequence] = newest
+                self.streams.setdefault(events, []).extend(
+                    replace(call, seq=seq, fields=fields) for seq, fields in enumerate(call.batches, start=call.seq)
+                )
         if call.mode == "goodbye":
             self.producers.pop(call.instance, None)
         else:

@@ -9,7 +9,7 @@ from barograph_core.messagepack import unpack_array
 from barograph_producer._labels import LabelSets
 from barograph_producer._packer import Packer
 from barograph_producer._recorder import Record
-from barograph_producer._request_keys import RequestKeys
+from barograph_producer._request_keys import RequestKeys, mark_of
 from barograph_producer._stats import Counters
 
 
@@ -118,9 +118,9 @@ def test_folded_events_are_counted(counters: Counters) -> None:
 def test_numbered_requests_come_out_under_their_labels(counters: Counters, routes: int) -> None:
     """The hot path's numbers, below 256 or above, stand for the labels they were given for."""
     keys = RequestKeys(1_000)
-    numbers = [keys.resolve(f"/{i}", "GET", 200) for i in range(routes)]
+    marks = [keys.resolve(f"/{i}", "GET", 200) for i in range(routes)]
     (batch,) = Packer(LabelSets(1_000), counters, keys).pack(
-        "request", flat(*[(1.0, number, float(i)) for i, number in enumerate(numbers)])
+        "request", flat(*[(1.0, mark, float(i)) for i, mark in enumerate(marks)])
     )
     read = decoded(batch)
     assert [read.labels[position][0] for position in read.series] == [f"/{i}" for i in range(routes)]
@@ -130,7 +130,7 @@ def test_numbered_and_raw_keys_may_be_mixed(counters: Counters) -> None:
     """Beyond the bound of numbered keys a record holds the key itself; one wrong key costs its own event."""
     keys = RequestKeys(2)
     given = [keys.resolve(route, "GET", 200) for route in ("/a", "/b", "/c", None, "/a")]
-    assert given == [0, 1, ("/c", "GET", 200), (None, "GET", 200), 0]
+    assert given == [mark_of(0), mark_of(1), ("/c", "GET", 200), (None, "GET", 200), mark_of(0)]
     (batch,) = Packer(LabelSets(10), counters, keys).pack("request", flat(*[(1.0, key, 1.0) for key in given]))
     read = decoded(batch)
     assert [read.labels[position][0] for position in read.series] == ["/a", "/b", "/c", "/a"]

@@ -13,6 +13,7 @@ import pytest
 
 from barograph_core.errors import StreamUnavailableError
 from barograph_producer import Producer
+from barograph_producer._packer import Packer
 from tests.support import FakeClock, wait_until
 from tests.unit.producer.fake_server import FakeServer
 
@@ -170,14 +171,13 @@ def test_the_liveness_tells_what_was_dropped(server: FakeServer) -> None:
 
 def test_a_fault_of_ours_is_counted_and_ends_nothing(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
     producer = by_hand(server, FakeClock())
-    packer = producer._lifecycle.worker._packer
 
     def fail(*_: object) -> None:
         raise ZeroDivisionError
 
     producer.request("/a", "GET", 200, 1.0)
     with monkeypatch.context() as patch:
-        patch.setattr(packer, "pack", fail)
+        patch.setattr(Packer, "pack", fail)
         producer._lifecycle.worker.make_pass()
     producer.request("/a", "GET", 200, 1.0)
     producer._lifecycle.worker.make_pass(is_urgent=True)

@@ -22,6 +22,15 @@ def test_a_late_heartbeat_does_not_shift_the_next() -> None:
     assert schedule.is_due(1_700_000_002_020)
 
 
+def test_shipments_lie_on_the_beats_grid() -> None:
+    """One that was made early, for an error, moves none of the next."""
+    schedule = HeartbeatSchedule(20)
+    schedule.beat(1_700_000_000_020)
+    waits = [schedule.wait_ms(1_700_000_000_020 + ms, 250) for ms in (0, 1, 130, 249, 250, 900, 999, 1_000)]
+    assert waits == [250, 249, 120, 1, 250, 100, 1, 0]
+    assert schedule.wait_ms(1_700_000_000_020, 60_000) == 1_000
+
+
 def test_a_clock_set_back_does_not_silence_the_producer() -> None:
     schedule = HeartbeatSchedule(20)
     schedule.beat(1_700_003_600_000)
@@ -33,10 +42,11 @@ def test_the_backoff_doubles_up_to_its_bound_and_is_jittered() -> None:
     now_ms, waits = 0.0, []
     for _ in range(4):
         backoff.fail(now_ms)
-        wait_ms = next(ms for ms in range(1_000) if backoff.is_ready(now_ms + ms))
+        wait_ms = backoff.wait_ms(now_ms)
         waits.append(wait_ms)
         now_ms += wait_ms
     assert waits == [50, 100, 150, 150]
+    assert backoff.wait_ms(now_ms) == 0
 
 
 def test_a_success_ends_the_backoff() -> None:
@@ -44,7 +54,7 @@ def test_a_success_ends_the_backoff() -> None:
     backoff.fail(0.0)
     assert backoff.has_failed
     backoff.succeed()
-    assert backoff.is_ready(0.0)
+    assert backoff.wait_ms(0.0) == 0
     assert not backoff.has_failed
 
 

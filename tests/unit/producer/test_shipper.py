@@ -1,13 +1,14 @@
 """The protocol with the server: nothing lost, nothing twice, whatever a reply does."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
 from barograph_core.encode import EncodedBatch, encode_batch
 from barograph_core.errors import CommandRefusedError, StreamUnavailableError
 from barograph_core.events import KINDS
-from barograph_core.keys import ShardKeys, shard_tag
+from barograph_core.keys import ShardKeys
 from barograph_producer._backlog import Backlog
 from barograph_producer._shipper import DOUBT_LIMIT_MS, Shipper
 from barograph_producer._stats import Counters
@@ -64,33 +65,58 @@ def test_batches_arrive_in_order(rig: Rig) -> None:
 def test_only_the_last_batch_claims_that_everything_was_shipped(rig: Rig) -> None:
     """While batches wait, ``through_ms`` stays at the oldest of them."""
     rig.clock.advance(100)
-    rig.add(1, 1)
+    rig.add(*[1] * 9)
     rig.ship()
     assert [call.through_ms for call in rig.server.calls] == [NOW_MS, NOW_MS + 100]
+    claims = [int(entry.fields[b"through_ms"]) for entry in rig.server.streams["baro:{0}:events"]]
+    assert claims == [NOW_MS] * 8 + [NOW_MS + 100]
 
 
-def test_the_last_batch_carries_the_heartbeat(rig: Rig) -> None:
-    rig.add(1, 1)
+def test_the_last_call_carries_the_heartbeat(rig: Rig) -> None:
+    """Eight batches go in a call."""
+    rig.add(*[1] * 9)
     rig.ship(liveness="{}")
-    assert [(call.mode, call.liveness) for call in rig.server.calls] == [("batch", ""), ("batch", "{}")]
+    assert [(len(call.batches), call.liveness) for call in rig.server.calls] == [(8, ""), (1, "{}")]
+
+
+def test_a_call_is_bounded_in_bytes(rig: Rig) -> None:
+    """The server answers nobody else meanwhile."""
+    rig.backlog = Backlog(rig.counters, max_bytes=1 << 30, keep_ms=0, keep_bytes=0)
+    for _ in range(4):
+        rig.backlog.add(replace(batch(), data=bytes(100 * 1024)))
+    assert len(rig.backlog.oldest(8, 256 * 1024)) == 2
+    assert len(rig.backlog.oldest(8, 1)) == 1
+
+
+def test_batches_of_which_some_had_landed_go_on_behind_them(rig: Rig) -> None:
+    """A lost reply, and what was recorded meanwhile is offered in the same call again."""
+    rig.add(3, 2)
+    rig.server.lose_replies = 1
+    with pytest.raises(StreamUnavailableError):
+        rig.ship()
+    rig.add(4)
+    rig.ship(liveness="{}")
+    assert [batch.n for batch in rig.server.batches()] == [3, 2, 4]
+    assert [len(call.batches) for call in rig.server.calls] == [2, 3, 1]
+    assert (rig.counters.shipped, rig.server.calls[-1].liveness) == (9, "{}")
 
 
 def test_a_slow_server_is_left_after_a_second_so_that_the_buffers_are_drained(rig: Rig) -> None:
     """What has been shipped by then stays shipped, and nothing is claimed beyond it."""
     rig.server.refuse = lambda _: rig.clock.advance(400)
-    rig.add(1, 1, 1, 1, 1)
+    rig.add(*[1] * 40)
     assert not rig.shipper.ship(NOW_MS + 99_000, "{}")
     assert [call.through_ms for call in rig.server.calls] == [NOW_MS] * 3
-    assert rig.backlog.events == 2
+    assert rig.backlog.events == 16
     assert rig.shipper.ship(NOW_MS + 99_000, "{}")
-    assert rig.server.events() == 5
+    assert rig.server.events() == 40
 
 
 def test_no_batch_is_begun_after_the_time_to_stop(rig: Rig) -> None:
     rig.shipper.stop_by_ms = rig.clock.monotonic_ms()
-    rig.add(1, 1)
+    rig.add(*[1] * 9)
     assert not rig.shipper.ship(NOW_MS, "")
-    assert rig.server.events() == 1
+    assert rig.server.events() == 8
 
 
 @pytest.mark.parametrize("sign", ["heartbeat", "goodbye"])
@@ -157,10 +183,11 @@ def test_what_is_no_longer_kept_is_counted_and_declared(rig: Rig) -> None:
 
 def test_a_batch_in_doubt_for_23_hours_is_dropped_and_counted(rig: Rig) -> None:
     """After a day the server could not tell a repeat: better lost and counted than twice."""
-    rig.add(3, 2)
+    rig.add(3)
     rig.server.failures.append(StreamUnavailableError("timeout"))
     with pytest.raises(StreamUnavailableError):
         rig.ship()
+    rig.add(2)
     rig.clock.advance(DOUBT_LIMIT_MS + 1)
     rig.ship()
     assert [batch.n for batch in rig.server.batches()] == [2]
@@ -178,15 +205,15 @@ def test_a_dropped_batch_that_had_landed_blocks_nothing(rig: Rig) -> None:
 
 
 def test_a_batch_that_is_always_refused_is_given_up_while_heartbeats_pass(rig: Rig) -> None:
-    rig.add(3, 2)
+    rig.add(1, 3, 2)
     rig.server.refuse = lambda call: (
-        CommandRefusedError("ERR") if call.mode == "batch" and call.fields[b"n"] == b"3" else None
+        CommandRefusedError("ERR") if b"3" in (batch[b"n"] for batch in call.batches) else None
     )
-    for _ in range(3):
+    for _ in range(4):  # once together with others, then alone
         with pytest.raises(CommandRefusedError):
             rig.ship()
     rig.ship()
-    assert [batch.n for batch in rig.server.batches()] == [2]
+    assert [batch.n for batch in rig.server.batches()] == [1, 2]
     assert rig.counters.lost["refused"] == 3
 
 
@@ -202,7 +229,7 @@ def test_a_server_that_refuses_everything_costs_no_batch(rig: Rig) -> None:
 def test_a_new_epoch_on_the_same_shard_is_followed(rig: Rig) -> None:
     rig.add(1)
     rig.ship()
-    rig.server.meta = {"shards": "1", "epoch": "3"}
+    rig.server.meta = {"tags": "0", "epoch": "3"}
     rig.server.epochs = {ShardKeys().epoch: "3"}
     rig.add(2)
     rig.ship()
@@ -211,9 +238,8 @@ def test_a_new_epoch_on_the_same_shard_is_followed(rig: Rig) -> None:
 
 
 def move_to_another_shard(server: FakeServer) -> ShardKeys:
-    server.meta = {"shards": "2", "epoch": "1", "pin:ranker": "0"}
-    keys = ShardKeys(tag=shard_tag(0, 2))
-    assert keys.tag != "0"
+    server.meta = {"tags": "0", "extra": "17", "epoch": "1", "pin:ranker": "17"}
+    keys = ShardKeys(tag="17")
     server.epochs = {ShardKeys().epoch: "1", keys.epoch: "1"}
     return keys
 
@@ -232,13 +258,14 @@ def test_a_service_that_moves_takes_its_backlog_along(rig: Rig) -> None:
 
 
 def test_a_batch_in_doubt_does_not_land_on_both_shards(rig: Rig) -> None:
-    rig.add(2, 3)
+    rig.add(2, 1)
     rig.server.lose_replies = 1
     with pytest.raises(StreamUnavailableError):
         rig.ship()
+    rig.add(3)
     keys = move_to_another_shard(rig.server)
     rig.ship()
-    assert [batch.n for batch in rig.server.batches()] == [2]
+    assert [batch.n for batch in rig.server.batches()] == [2, 1]
     assert [batch.n for batch in rig.server.batches(keys.events)] == [3]
 
 
@@ -252,7 +279,7 @@ def test_a_layout_in_the_middle_of_a_change_waits(rig: Rig) -> None:
 
 def test_a_pin_to_a_shard_that_does_not_exist_waits(rig: Rig) -> None:
     """Guessing another shard would split the service."""
-    rig.server.meta = {"shards": "2", "pin:ranker": "7"}
+    rig.server.meta = {"tags": "0,5", "pin:ranker": "7"}
     rig.add(1)
     with pytest.raises(StreamUnavailableError, match="pinned"):
         rig.ship()
@@ -276,8 +303,8 @@ def test_the_backlog_is_full_by_bytes() -> None:
 
 def test_confirmed_batches_are_kept_within_their_bytes() -> None:
     backlog = Backlog(Counters(), max_bytes=1 << 20, keep_ms=10_000, keep_bytes=2_000)
-    for _ in range(10):
+    for seq in range(1, 11):
         backlog.add(batch(10))
-        backlog.confirm(0.0)
+        backlog.confirm(seq, 0.0)
     backlog.rewind(0)
     assert 1 <= len(backlog) <= 3
