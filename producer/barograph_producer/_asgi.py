@@ -3,29 +3,26 @@
 import asyncio
 from collections.abc import Awaitable, Iterable
 from types import CodeType
-from typing import Final
+from typing import Final, TypeAlias
 
 from barograph_core.clock import Clock
-from barograph_producer._django import ROUTE_KEY, follow_django
+from barograph_producer._django import ROUTE_KEY
 from barograph_producer._lifespan import App, Message, Receive, Scope, Send, serve_lifespan
-from barograph_producer._observation import (
-    CLIENT_LEFT,
-    MAX_RECORDS,
-    METHODS,
-    LabelsOf,
-    Observation,
-    Record,
-    RequestSink,
-    make_timer,
-)
+from barograph_producer._middleware import RecordingMiddleware
+from barograph_producer._observation import CLIENT_LEFT, MAX_RECORDS, METHODS, LabelsOf, Record, RequestSink
 from barograph_producer._routes import RouteIndex, litestar_template
 
+# The id of the route or endpoint, the method, the status.
+Answer: TypeAlias = tuple[int, str, int]
+
+# What ends a response when nothing more is announced.
+_LAST: Final = ("http.response.body", "http.response.pathsend")
 _SERVER_ERROR: Final = 500
 _RECORDED: Final = -1
 _MAX_CAUSES: Final = 8
 
 
-class BarographMiddleware:
+class BarographMiddleware(RecordingMiddleware[App, Answer]):
     """Records every HTTP request: route template, method, status, and time to the last byte sent.
 
     Background tasks that run after the response are not part of the duration. An exception is recorded as
@@ -50,44 +47,25 @@ class BarographMiddleware:
         shutdown_timeout_s: float = 2.0,
         clock: Clock | None = None,
     ) -> None:
-        """Wrap ``app``.
+        """Wrap ``app``; the arguments are those of `BarographWSGIMiddleware`, and one more.
 
-        Args:
-            app: The ASGI application.
-            producer: Takes the events; it is paused, not closed, at the end of a lifespan.
-            exclude: Paths and templates that are not recorded; ``*`` stands for any text: ``("/health", "/docs*")``.
-            labels: Given the scope as the application left it, returns further labels. What it raises is
-                counted as ``labels_failed``; the request is then recorded without them.
-            sample_every: Record one of so many requests, which then stands for all of them, 1 to 1,000.
-                Errors and slow requests are always recorded, each for itself.
-            always_slow_ms: What is slow.
-            shutdown_timeout_s: Bound on the flush at the end of a lifespan.
-            clock: For tests.
-
-        Raises:
-            ValueError: ``sample_every`` is out of range.
+        ``shutdown_timeout_s`` bounds the flush at the end of a lifespan, which pauses the producer.
         """
-        self._app = app
+        super().__init__(
+            app,
+            producer=producer,
+            exclude=exclude,
+            labels=labels,
+            sample_every=sample_every,
+            always_slow_ms=always_slow_ms,
+            clock=clock,
+        )
         self._producer = producer
         self._shutdown_timeout_s = shutdown_timeout_s
-        self.now_s = make_timer(clock)
-        self._observation = Observation(
-            producer, exclude=exclude, labels=labels, sample_every=sample_every, always_slow_ms=always_slow_ms
-        )
-        exclusion = self._observation.exclusion
-        self._is_excluded = exclusion.matches if exclusion else None
         self._routes = RouteIndex(app)
-        # By id of the route, and those that take the scope or go by the endpoint. The list holds all the objects, so
-        # that no id comes to mean another.
-        self.records: dict[tuple[int, str | None, int], Record] = {}
-        self._others: dict[tuple[int, str | None, int], Record] = {}
+        # Of those that go by the endpoint. The list holds routes and endpoints, so that no id comes to mean another.
+        self._others: dict[Answer, Record] = {}
         self._held: list[object] = []
-        follow_django(app)
-
-    @property
-    def labels_failed(self) -> int:
-        """How many requests were recorded without their extra labels, because asking for them failed."""
-        return self._observation.labels_failed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection; anything but HTTP and lifespan passes through untouched."""
@@ -108,14 +86,16 @@ class BarographMiddleware:
         exchange.server_send = send
         exchange.status = 0
         exchange.has_left = False
-        exchange.started_s = self.now_s()
+        # Attributes that are called are made local first, here and below: that is the cheaper way to call them.
+        app, now_s = self._app, self.now_s
+        exchange.started_s = now_s()
         try:
-            await self._app(scope, exchange.receive, exchange.send)
+            await app(scope, exchange.receive, exchange.send)
         except BaseException as exc:
-            if not exchange.is_recorded():
+            if exchange.status != _RECORDED:  # pyright: ignore[reportUnnecessaryComparison]  # ``send`` changes it
                 exchange.record(_outcome(exc, exchange))
             raise
-        if not exchange.is_recorded():
+        if exchange.status != _RECORDED:  # pyright: ignore[reportUnnecessaryComparison]  # as above
             # No response, or half of one: the server answers 500 in the application's place.
             exchange.record(CLIENT_LEFT if exchange.has_left else _SERVER_ERROR)
 
@@ -123,7 +103,7 @@ class BarographMiddleware:
         """Record a response whose recorder ``records`` does not hold. Never raises."""
         try:
             record = self._find_record(scope, status)
-            if self._observation.needs_source:
+            if self.needs_source:
                 record(duration_ms, scope)
             else:
                 record(duration_ms)
@@ -147,8 +127,7 @@ class BarographMiddleware:
         record = self._observation.record_of(template, method, status)
         if is_fixed and method in METHODS and len(self._held) < MAX_RECORDS:
             self._held.append(marker)
-            records = self._others if self._observation.needs_source or scope.get("route") is None else self.records
-            records[key] = record
+            (self._others if scope.get("route") is None else self.records)[key] = record
         return record
 
 
@@ -177,35 +156,41 @@ class _Exchange:
 
     def send(self, message: Message) -> Awaitable[None]:
         """Pass a message on. Not a coroutine of its own: all but the last go straight to the server."""
-        kind = message["type"]
-        if kind == "http.response.start":
-            if self.status == 0:
+        send, status = self.server_send, self.status
+        if status == 0:
+            # Only the start has one, and few messages come before it. Its type need not be looked at for that.
+            if "status" in message:
                 self.status = message["status"]
-        elif self.status != _RECORDED and (
-            (kind == "http.response.body" and not message.get("more_body")) or kind == "http.response.pathsend"
+        elif (
+            status != _RECORDED
+            # Not ``get``, a call that most messages need not make.
+            and ("more_body" not in message or not message["more_body"])
+            and message["type"] in _LAST
         ):
-            return self._finish(message)
-        return self.server_send(message)
+            return self._finish(send, message, status)
+        return send(message)
 
-    async def _finish(self, message: Message) -> None:
+    async def _finish(self, send: Send, message: Message, status: int) -> None:
         """Send the last message, then record the response: what follows it changes nothing."""
-        status, self.status = self.status, _RECORDED
+        self.status = _RECORDED
         try:
-            await self.server_send(message)
+            await send(message)
         except BaseException as exc:
             status = CLIENT_LEFT if isinstance(exc, OSError | asyncio.CancelledError) else _SERVER_ERROR
             raise
         finally:
             middleware, scope = self.middleware, self.scope
-            duration_ms = (middleware.now_s() - self.started_s) * 1_000
-            record = middleware.records.get((id(scope.get("route")), scope.get("method"), status))
-            if record is not None:
-                record(duration_ms)
-            else:
+            now_s = middleware.now_s
+            duration_ms = (now_s() - self.started_s) * 1_000
+            try:
+                record = middleware.records[id(scope["route"]), scope["method"], status]
+            except (KeyError, TypeError):  # not seen before, no route of Starlette's, or a status that is no number
                 middleware.record(scope, status, duration_ms)
-
-    def is_recorded(self) -> bool:
-        return self.status == _RECORDED
+            else:
+                if middleware.needs_source:
+                    record(duration_ms, scope)
+                else:
+                    record(duration_ms)
 
     def record(self, status: int) -> None:
         """Record what ended in another way."""

@@ -8,8 +8,8 @@ from barograph_producer._packer import Packer
 from barograph_producer._recorder import Buffer
 from barograph_producer._stats import Counters
 
-# Records taken out of a buffer at once: each time what is behind them moves up, which is dear for a long buffer;
-# but every object among them is touched, and the host's threads wait meanwhile.
+# Records taken out of a buffer at once, more from a long one: each time what is behind them moves up. Every object
+# among them is touched, and the host's threads wait meanwhile.
 MOST_TAKEN: Final = 3_000
 # Packed between two pauses for the host's threads, at 0.15 to 0.3 µs an event.
 SLICE_EVENTS: Final = 750
@@ -68,7 +68,7 @@ class Drain:
         for buffer in self._buffers:
             left = len(buffer)
             while left and not self._backlog.is_full and not (only_full and left < SLICE_EVENTS):
-                events = min(left, MOST_TAKEN)
+                events = min(left, max(MOST_TAKEN, left // 8))
                 whole = events - events % SLICE_EVENTS if only_full else events
                 left -= self._pack_oldest(buffer, whole, must_wait=must_wait)
                 if left:

@@ -14,6 +14,8 @@ T = TypeVar("T")
 
 # What psutil raises where a figure is not allowed, not known, or not of this system.
 _MISSING: Final = (psutil.Error, OSError, AttributeError, NotImplementedError, RuntimeError, ValueError, IndexError)
+_IDLE: Final = ("idle", "iowait")
+_NOT_BUSY: Final = (*_IDLE, "guest", "guest_nice")
 
 
 class Memory(Protocol):
@@ -129,12 +131,12 @@ def _cpu_times() -> tuple[float, float]:
     """Return busy and all CPU seconds of the cores together.
 
     Not ``psutil.cpu_percent``, which keeps its last reading for the whole thread and may be asked by others.
-    Time of guests is within that of users (Linux), so it is not added again.
+    Time of guests is within that of users (Linux), so it is not added again. Added up and not subtracted from the
+    total: a sum of counters that only grow does not go back by a rounding.
     """
-    times = psutil.cpu_times()
-    guests = getattr(times, "guest", 0.0) + getattr(times, "guest_nice", 0.0)
-    total = sum(times) - guests
-    return total - times.idle - getattr(times, "iowait", 0.0), total
+    times = psutil.cpu_times()._asdict()
+    busy = sum(seconds for name, seconds in times.items() if name not in _NOT_BUSY)
+    return busy, busy + sum(times.get(name, 0.0) for name in _IDLE)
 
 
 def _host_disk() -> Bytes | None:

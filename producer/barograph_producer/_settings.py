@@ -54,8 +54,11 @@ class ProducerSettings:
         try:
             Connection.open(self.url).close()
         except ValueError:
-            # Neither the URL nor the library's message, which quotes parts of it: there may be a password.
-            raise ValueError("url cannot be read; it is like redis://host:6379/0, rediss:// or unix://") from None
+            # Not chained: the library's own message quotes parts of the URL, and there may be a password.
+            raise ValueError(
+                "url cannot be read; it is like redis://host:6379/0, rediss://, unix://, "
+                "redis+sentinel://host:26379/master or redis+cluster://host:6379"
+            ) from None
         for name, lowest in _LOWEST.items():
             value = getattr(self, name)
             if not isinstance(value, int | float) or isinstance(value, bool) or not value >= lowest:

@@ -3,18 +3,9 @@
 from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
 from typing import Any, Final, TypeAlias, cast
 
-from barograph_core.clock import Clock
-from barograph_producer._django import ROUTE_KEY, follow_django
-from barograph_producer._observation import (
-    CLIENT_LEFT,
-    MAX_RECORDS,
-    METHODS,
-    LabelsOf,
-    Observation,
-    Record,
-    RequestSink,
-    make_timer,
-)
+from barograph_producer._django import ROUTE_KEY
+from barograph_producer._middleware import RecordingMiddleware
+from barograph_producer._observation import CLIENT_LEFT, MAX_RECORDS, METHODS, Record
 from barograph_producer._templates import UNMATCHED, from_angles
 
 # As in PEP 3333; the values are the server's and the framework's own.
@@ -22,14 +13,16 @@ Environ: TypeAlias = MutableMapping[str, Any]
 StartResponse: TypeAlias = Callable[..., Callable[[bytes], object]]
 # Any iterable: frameworks type the body by their own response.
 App: TypeAlias = Callable[[Any, Any], Iterable[Any]]
+# SCRIPT_NAME as the server gave it and as it is now, the text of Werkzeug's rule, the method, the status line.
+Answer: TypeAlias = tuple[str | None, str | None, str | None, str, str]
 
 _SERVER_ERROR: Final = 500
-_RECORDED: Final = -1
+_UNANSWERED: Final[Answer] = (None, None, None, "", str(_SERVER_ERROR))
 # Flask takes its request object away with its context, so it is looked at in ``start_response``.
 _WERKZEUG_REQUEST: Final = "werkzeug.request"
 
 
-class BarographWSGIMiddleware:
+class BarographWSGIMiddleware(RecordingMiddleware[App, Answer]):
     """Records every request: route template, method, status, and time to the last chunk taken by the server.
 
     What runs when the server closes the response is not part of the duration. An exception is recorded as
@@ -38,50 +31,6 @@ class BarographWSGIMiddleware:
     producer=producer)`` in Django. An application that is neither names its route with
     ``environ["barograph.route"] = "/items/{item}"``.
     """
-
-    def __init__(
-        self,
-        app: App,
-        *,
-        producer: RequestSink,
-        exclude: Iterable[str] = (),
-        labels: LabelsOf | None = None,
-        sample_every: int = 1,
-        always_slow_ms: float = 1_000,
-        clock: Clock | None = None,
-    ) -> None:
-        """Wrap ``app``.
-
-        Args:
-            app: The WSGI application.
-            producer: Takes the events. It is flushed at the exit of each worker process.
-            exclude: Paths and templates that are not recorded; ``*`` stands for any text: ``("/health", "/docs*")``.
-            labels: Given the environ as the application left it, returns further labels. What it raises is
-                counted as ``labels_failed``; the request is then recorded without them.
-            sample_every: Record one of so many requests, which then stands for all of them, 1 to 1,000.
-                Errors and slow requests are always recorded, each for itself.
-            always_slow_ms: What is slow.
-            clock: For tests.
-
-        Raises:
-            ValueError: ``sample_every`` is out of range.
-        """
-        self._app = app
-        self.now_s = make_timer(clock)
-        self._observation = Observation(
-            producer, exclude=exclude, labels=labels, sample_every=sample_every, always_slow_ms=always_slow_ms
-        )
-        exclusion = self._observation.exclusion
-        self._is_excluded = exclusion.matches if exclusion else None
-        # By id of Werkzeug's rule; the second list holds the rules, so that no id comes to mean another.
-        self.records: dict[tuple[int, str | None, int], Record] = {}
-        self._held: list[object] = []
-        follow_django(app)
-
-    @property
-    def labels_failed(self) -> int:
-        """How many requests were recorded without their extra labels, because asking for them failed."""
-        return self._observation.labels_failed
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request."""
@@ -93,18 +42,16 @@ class BarographWSGIMiddleware:
         exchange.environ = environ
         exchange.server_start_response = start_response
         exchange.script_name = environ.get("SCRIPT_NAME")
-        exchange.status = _SERVER_ERROR
         exchange.has_begun = False
-        exchange.rule = None
-        exchange.started_s = self.now_s()
+        exchange.answer = _UNANSWERED
+        # Attributes that are called are made local first, here and below: that is the cheaper way to call them.
+        app, now_s = self._app, self.now_s
+        exchange.started_s = now_s()
         try:
-            body = self._app(environ, exchange.start_response)
+            exchange.body = body = app(environ, exchange.start_response)
         except BaseException:
-            if exchange.rule is None:
-                exchange.rule = _match_again(self._app, environ)
-            exchange.record(_SERVER_ERROR)
+            exchange.fail(self._app)
             raise
-        exchange.body = body
         kind = type(body)
         if kind is list or kind is tuple:
             return _SizedBody(exchange, cast("Sequence[bytes]", body))
@@ -112,29 +59,37 @@ class BarographWSGIMiddleware:
             return body
         return exchange
 
-    def record(self, environ: Environ, rule: object, script_name: str, status: int, duration_ms: float) -> None:
-        """Record a response whose recorder ``records`` does not hold. Never raises."""
+    def record(self, environ: Environ, answer: Answer, status: int | None, duration_ms: float) -> None:
+        """Record a response whose recorder ``records`` does not hold. Never raises.
+
+        Args:
+            environ: Of the request.
+            answer: What the application began to answer.
+            status: How that ended, if not as its status line says.
+            duration_ms: To the last chunk.
+        """
         try:
-            record = self._find_record(environ, rule, script_name, status)
-            if self._observation.needs_source:
+            record = self._find_record(environ, answer, status)
+            if self.needs_source:
                 record(duration_ms, environ)
             else:
                 record(duration_ms)
         except Exception:  # noqa: BLE001  # whatever a framework left in the environ must not fail the request
             return
 
-    def _find_record(self, environ: Environ, rule: object, script_name: str, status: int) -> Record:
-        method: str = environ["REQUEST_METHOD"]
-        # Dispatchers move the mount's path over; what was there before is the server's or a proxy's.
-        mounted_at = str(environ.get("SCRIPT_NAME") or "").removeprefix(script_name)
-        text = getattr(rule, "rule", None)
-        named = mounted_at + from_angles(text) if isinstance(text, str) else environ.get(ROUTE_KEY)
-        record = self._observation.record_of(named if isinstance(named, str) else UNMATCHED, method, status)
-        # What is mounted twice has one rule and two templates.
-        is_fixed = rule is not None and not mounted_at and not self._observation.needs_source
-        if is_fixed and method in METHODS and len(self._held) < MAX_RECORDS:
-            self._held.append(rule)
-            self.records[id(rule), method, status] = record
+    def _find_record(self, environ: Environ, answer: Answer, status: int | None) -> Record:
+        came_to, moved_to, rule, method, line = answer
+        method = method or environ["REQUEST_METHOD"]
+        if isinstance(rule, str):
+            # Dispatchers move the mount's path over; what was there before is the server's or a proxy's.
+            named: object = (moved_to or "").removeprefix(came_to or "") + from_angles(rule)
+        else:
+            named = environ.get(ROUTE_KEY)
+        record = self._observation.record_of(
+            named if isinstance(named, str) else UNMATCHED, method, _status_of(line) if status is None else status
+        )
+        if isinstance(rule, str) and status is None and method in METHODS and len(self.records) < MAX_RECORDS:
+            self.records[answer] = record
         return record
 
 
@@ -143,47 +98,47 @@ class _Exchange:
 
     Attributes:
         script_name: As it came from the server.
-        status: ``_RECORDED`` once it is.
         has_begun: Whether the server has asked for the first chunk.
-        rule: Werkzeug's, that answered.
+        answer: ``None`` once it is recorded.
         body: As the application returned it.
     """
 
     __slots__ = (
+        "answer",
         "body",
         "environ",
         "has_begun",
         "middleware",
-        "rule",
         "script_name",
         "server_start_response",
         "started_s",
-        "status",
     )
+    answer: Answer | None
     body: Iterable[bytes]
     environ: Environ
     has_begun: bool
     middleware: BarographWSGIMiddleware
-    rule: object
     script_name: str | None
     server_start_response: StartResponse
     started_s: float
-    status: int
 
     def start_response(
         self, status: str, headers: Sequence[tuple[str, str]], exc_info: object = None
     ) -> Callable[[bytes], object]:
-        try:
-            if self.status != _RECORDED:
-                self.status = int(status[:3])
-            request = self.environ.get(_WERKZEUG_REQUEST)
-            if request is not None:
-                self.rule = request.url_rule
-        except Exception:  # noqa: BLE001  # no status, says the server then in its own words; not Flask's request
-            self.rule = None
+        environ = self.environ
+        if self.answer is not None:
+            moved_to = environ.get("SCRIPT_NAME")
+            try:
+                request = environ.get(_WERKZEUG_REQUEST)
+                rule = None if request is None else request.url_rule
+                text = None if rule is None else rule.rule
+                self.answer = (self.script_name, moved_to, text, environ["REQUEST_METHOD"], status)
+            except Exception:  # noqa: BLE001  # not Flask's request
+                self.answer = (self.script_name, moved_to, None, "", status)
+        start_response = self.server_start_response
         if exc_info is None:
-            return self.server_start_response(status, headers)
-        return self.server_start_response(status, headers, exc_info)
+            return start_response(status, headers)
+        return start_response(status, headers, exc_info)
 
     def __iter__(self) -> Iterator[bytes]:
         self.has_begun = True
@@ -197,29 +152,44 @@ class _Exchange:
             self.record(_SERVER_ERROR)
             raise
         # The usual end, written out: a call of ``record`` would cost a tenth of what recording a request costs.
-        middleware, environ, status = self.middleware, self.environ, self.status
-        if environ.get("SCRIPT_NAME") == self.script_name:
-            record = middleware.records.get((id(self.rule), environ.get("REQUEST_METHOD"), status))
-            if record is not None:
-                record((middleware.now_s() - self.started_s) * 1_000)
-                self.status = _RECORDED
-                return
-        self.record(status)
+        answer = self.answer
+        if answer is None:
+            return
+        self.answer = None
+        middleware = self.middleware
+        now_s = middleware.now_s
+        duration_ms = (now_s() - self.started_s) * 1_000
+        try:
+            record = middleware.records[answer]
+        except (KeyError, TypeError):  # not seen before, no rule of Flask's, or a status line that is no text
+            middleware.record(self.environ, answer, None, duration_ms)
+        else:
+            if middleware.needs_source:
+                record(duration_ms, self.environ)
+            else:
+                record(duration_ms)
 
     def close(self) -> None:
-        if self.status != _RECORDED:
+        if self.answer is not None:
             # A body that was begun and not finished is one that the client did not wait for.
-            self.record(CLIENT_LEFT if self.has_begun else self.status)
+            self.record(CLIENT_LEFT if self.has_begun else None)
         close = getattr(self.body, "close", None)
         if close is not None:
             close()
+
+    def fail(self, app: App) -> None:
+        """Record that the application raised in place of returning a body."""
+        if self.answer is not None and self.answer[2] is None:
+            text = _match_again(app, self.environ)
+            self.answer = (self.script_name, self.environ.get("SCRIPT_NAME"), text, "", "")
+        self.record(_SERVER_ERROR)
 
     def follow_file(self, body: object) -> bool:
         """Record when the server closes a file that it sends by itself; say whether that can be known."""
         close = getattr(body, "close", None)
 
         def close_and_record() -> None:
-            self.record(self.status)
+            self.record(None)
             if close is not None:
                 close()
 
@@ -229,13 +199,16 @@ class _Exchange:
             return False
         return True
 
-    def record(self, status: int) -> None:
-        """Record the response once; what follows the last chunk changes nothing."""
-        if self.status == _RECORDED:
-            return
-        self.status = _RECORDED
-        duration_ms = (self.middleware.now_s() - self.started_s) * 1_000
-        self.middleware.record(self.environ, self.rule, self.script_name or "", status, duration_ms)
+    def record(self, status: int | None) -> None:
+        """Record the response once; what follows the last chunk changes nothing.
+
+        Args:
+            status: How it ended, if not as its status line says.
+        """
+        answer, self.answer = self.answer, None
+        if answer is not None:
+            duration_ms = (self.middleware.now_s() - self.started_s) * 1_000
+            self.middleware.record(self.environ, answer, status, duration_ms)
 
 
 class _SizedBody:
@@ -257,10 +230,19 @@ class _SizedBody:
         self._exchange.close()
 
 
-def _match_again(app: object, environ: Environ) -> object:
-    """Return the rule of a request that Flask let fail (debugging, testing), when its context is gone."""
+def _match_again(app: object, environ: Environ) -> str | None:
+    """Return the text of the rule of a request that Flask let fail (debugging, testing), when its context is gone."""
     flask = getattr(app, "__self__", app)
     try:
-        return cast("Any", flask).url_map.bind_to_environ(environ).match(return_rule=True)[0]
+        rule = cast("Any", flask).url_map.bind_to_environ(environ).match(return_rule=True)[0]
+        return cast("str", rule.rule)
     except Exception:  # noqa: BLE001  # not Flask, or no such route
         return None
+
+
+def _status_of(line: str) -> int:
+    """Return the status of a line such as ``200 OK``. For what is none the server answers 500, in its own words."""
+    try:
+        return int(line[:3])
+    except (TypeError, ValueError):
+        return _SERVER_ERROR

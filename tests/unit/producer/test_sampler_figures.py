@@ -256,6 +256,23 @@ def test_this_process_and_host_can_be_read() -> None:
     assert (host.busy_s or 0) <= (host.all_s or 0)
 
 
+def test_busy_time_does_not_go_back_while_a_machine_idles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor by a rounding: it would have no rate then."""
+
+    class CpuTimes(NamedTuple):
+        user: float
+        system: float
+        idle: float
+        iowait: float
+
+    busy: set[float | None] = set()
+    for tick in range(1_000):
+        times = CpuTimes(10_643.57, 1_486.2, 30_878.87 + tick / 100, 345.66)
+        monkeypatch.setattr(psutil, "cpu_times", lambda times=times: times)
+        busy.add(read_host().busy_s)
+    assert busy == {10_643.57 + 1_486.2}
+
+
 def test_a_counter_that_goes_back_has_no_rate_once() -> None:
     """A network interface that goes takes its share of the sum with it."""
     rates = Rates()

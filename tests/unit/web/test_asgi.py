@@ -1,10 +1,13 @@
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any, cast
 
 import pytest
 from fastapi import BackgroundTasks, FastAPI
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
+from starlette.routing import Mount
 
 from barograph_producer import BarographMiddleware
 from barograph_producer._lifespan import App, Message, Receive, Scope, Send
@@ -109,6 +112,41 @@ def test_a_failure_in_the_middle_of_a_stream_is_an_error() -> None:
     with pytest.raises(RuntimeError):
         driver.get("/")
     assert driver.only.status == 500
+
+
+def test_what_is_sent_after_the_last_byte_passes_through_unrecorded() -> None:
+    """Trailers follow the body; a second body is the server's to refuse."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await answer(201)(scope, receive, send)
+        await send({"type": "http.response.trailers", "headers": [], "more_trailers": False})
+        await send({"type": "http.response.body", "body": b"y", "more_body": False})
+
+    driver = Driver.around(app)
+    sent = driver.get("/")
+    assert [message["type"].removeprefix("http.response.") for message in sent] == ["start", "body", "trailers", "body"]
+    assert driver.only.status == 201
+
+
+def test_a_last_message_that_is_made_and_never_sent_is_no_answer() -> None:
+    """An application that forgets to await, or whose task is cancelled before it begins to send."""
+
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        forgotten = cast("Coroutine[object, object, None]", send({"type": "http.response.body", "body": b"x"}))
+        forgotten.close()
+
+    driver = Driver.around(app)
+    driver.get("/")
+    assert driver.only.status == 500
+
+
+@pytest.mark.parametrize("status", [[200], {}, None])
+def test_a_status_that_is_no_number_goes_to_the_server(status: Any) -> None:
+    """What the server says of it is its own; ours must not raise before."""
+    app = Starlette(routes=[Mount("/", answer(status))])
+    sent = Driver.around(app).get("/")
+    assert sent[0]["status"] == status
 
 
 def test_an_exception_after_the_last_byte_changes_nothing() -> None:

@@ -140,6 +140,70 @@ def test_no_status_at_all_is_an_error() -> None:
     assert driver.only.status == 500
 
 
+@pytest.mark.parametrize("status", ["", "OK", 200, None, ["200 OK"]])
+def test_a_status_line_that_is_none_goes_to_the_server_and_is_an_error(status: Any) -> None:
+    """The server refuses it in its own words, and answers 500."""
+    driver = WsgiDriver.around(answering([b"x"], status))
+    for _ in range(2):
+        assert driver.get("/") == b"x"
+    assert driver.statuses == [status] * 2
+    assert [r.status for r in driver.sink.recorded] == [500] * 2
+
+
+@pytest.mark.parametrize("request_object", [object(), None, 7])
+def test_a_request_object_that_is_not_flasks_costs_only_the_route(request_object: object) -> None:
+    """Werkzeug leaves its own in the environ when it is used without Flask."""
+
+    def app(environ: dict[str, object], start_response: Any) -> Iterable[bytes]:
+        environ["werkzeug.request"] = request_object
+        start_response("202 Accepted", [])
+        return [b"x"]
+
+    driver = WsgiDriver.around(app)
+    driver.get("/")
+    assert (driver.only.route, driver.only.method, driver.only.status) == ("__unmatched__", "GET", 202)
+
+
+def test_an_answer_without_a_method_is_served_all_the_same() -> None:
+    """What a server forgot must not fail the request, only the event."""
+
+    def start_response(*_: object) -> None:
+        pass
+
+    driver = WsgiDriver.around(answering([b"x"]))
+    body = driver.app({"PATH_INFO": "/"}, start_response)
+    assert b"".join(body) == b"x"
+    assert not driver.sink.recorded
+
+
+def test_a_body_that_is_read_again_after_its_end_is_not_recorded_again() -> None:
+    driver = WsgiDriver.around(answering([b"x"]))
+    body = driver.open("/")
+    assert [b"".join(body), b"".join(body)] == [b"x", b"x"]
+    close(body)
+    assert driver.only.status == 200
+
+
+def test_an_answer_that_begins_again_after_it_was_recorded_changes_nothing() -> None:
+    """An application may call ``start_response`` once more while it is closed."""
+
+    class Late(Body):
+        def __init__(self, start_response: Any) -> None:
+            super().__init__(1, FakeClock())
+            self._start_response = start_response
+
+        def close(self) -> None:
+            self._start_response("500 Too Late", [], (None, None, None))
+
+    def app(_environ: object, start_response: Any) -> Iterable[bytes]:
+        start_response("200 OK", [])
+        return Late(start_response)
+
+    driver = WsgiDriver.around(app)
+    driver.get("/")
+    assert (driver.only.status, driver.statuses) == (200, ["200 OK", "500 Too Late"])
+
+
 def test_a_list_keeps_its_length() -> None:
     """Servers derive Content-Length from a list of one chunk."""
     body: Any = WsgiDriver.around(answering([b"abc"])).open("/")

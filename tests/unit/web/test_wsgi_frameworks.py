@@ -97,6 +97,32 @@ def test_applications_that_are_mounted_twice_have_both_templates() -> None:
     assert [r.route for r in driver.sink.recorded] == ["/v1/missing/{item}", "/v2/missing/{item}", "/missing/{item}"]
 
 
+def test_the_same_path_behind_a_proxy_and_in_a_mount_is_told_apart_each_time() -> None:
+    """What was there before the request came is the proxy's; only what a dispatcher added is the template's."""
+    flask = flask_app()
+    driver = WsgiDriver.around(DispatcherMiddleware(flask, {"/v1": flask}))
+    for _ in range(3):
+        driver.get("/v1/missing/7")
+        driver.get("/missing/7", script_name="/v1")
+    assert [r.route for r in driver.sink.recorded] == ["/v1/missing/{item}", "/missing/{item}"] * 3
+
+
+def test_a_stream_that_fails_in_a_mount_keeps_its_route() -> None:
+    """The status line said 200, and Flask's context is gone when it fails."""
+    flask = Flask(__name__)
+
+    @flask.get("/half/<name>")
+    def half(name: str) -> Iterator[str]:
+        yield name
+        raise RuntimeError("boom")
+
+    driver = WsgiDriver.around(DispatcherMiddleware(flask, {"/v1": flask}))
+    driver.get("/v1/missing")
+    with pytest.raises(RuntimeError, match="boom"):
+        driver.get("/v1/half/x")
+    assert (driver.sink.recorded[1].route, driver.sink.recorded[1].status) == ("/v1/half/{name}", 500)
+
+
 @pytest.mark.parametrize(
     ("path", "template", "status"),
     [
