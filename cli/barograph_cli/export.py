@@ -1,0 +1,121 @@
+"""``barograph export``: the events of the log as rows of a file, JSON Lines or Parquet."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import BinaryIO, Final, Literal, Protocol, cast
+
+from barograph_aggregator.settings import AggregatorSettings
+from barograph_cli.failure import DONE, USAGE, CommandError
+from barograph_cli.history.event_row import EventRow
+from barograph_cli.history.export_run import Exporter, ExportReport
+from barograph_cli.history.jsonl_file import JsonlWriter
+from barograph_cli.history.moments import format_moment, join_moments
+from barograph_cli.history.parquet_file import ParquetWriter
+from barograph_cli.history.progress import shown_progress
+from barograph_cli.history.range_arguments import MOMENTS, add_range_arguments, read_now, read_range
+from barograph_cli.options import add_server_arguments, read_server_options, read_shards
+from barograph_core.settings import add_arguments, build_settings
+
+Format = Literal["jsonl", "parquet"]
+
+STANDARD_OUTPUT: Final = "-"
+
+
+class Writer(Protocol):
+    """Where rows go."""
+
+    def write(self, rows: Sequence[EventRow], /) -> None: ...
+
+    def close(self) -> None:
+        """Write what is held back. The stream below stays open."""
+        ...
+
+
+@contextmanager
+def _opened(output: str) -> Generator[BinaryIO, None, None]:
+    """Yield where to write; a file takes its name when all is written, so that half a one is never found."""
+    if output == STANDARD_OUTPUT:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    path = Path(output)
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        with partial.open("wb") as file:
+            yield file
+        partial.replace(path)
+    except OSError as error:
+        raise CommandError(f"cannot write {output}: {error.strerror or error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="barograph export",
+        description="Write the events of the log as rows, in the order in which they came.",
+        epilog=MOMENTS,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--output", required=True, help="file to write; - for standard output")
+    parser.add_argument("--format", choices=["jsonl", "parquet"], help="default: by the file's name, else jsonl")
+    add_range_arguments(
+        parser, start="time of the first event (default: all that are there)", end="end of the range, not in it"
+    )
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    add_server_arguments(parser)
+    add_arguments(parser, AggregatorSettings, "aggregator")
+    return parser
+
+
+def _choose_format(arguments: argparse.Namespace) -> Format:
+    if arguments.format:
+        return cast("Format", arguments.format)
+    return "parquet" if Path(arguments.output).suffix == ".parquet" else "jsonl"
+
+
+def _document(report: ExportReport) -> dict[str, object]:
+    after = report.log_begins_after
+    return {**asdict(report), "log_begins_after": None if after is None else str(after)}
+
+
+def _lines(report: ExportReport, output: str) -> list[str]:
+    kinds = ", ".join(f"{count} {kind}" for kind, count in report.by_kind.items())
+    lines = [f"{report.rows} rows ({kinds or 'none'}) of {report.entries} entries into {output}"]
+    if report.unreadable:
+        lines.append(f"{report.unreadable} entries are no event batches and were left out")
+    if report.log_begins_after is not None:
+        lines.append(f"the log is whole only after {format_moment(report.log_begins_after.ms)}")
+    return lines
+
+
+def run(argv: list[str]) -> int:
+    """Run ``barograph export``."""
+    arguments = _parser().parse_args(join_moments(argv))
+    options = read_server_options(arguments, os.environ)
+    settings = build_settings(AggregatorSettings, "aggregator", vars(arguments), os.environ, options.config)
+    file_format = _choose_format(arguments)
+    is_standard_output = arguments.output == STANDARD_OUTPUT
+    if is_standard_output and file_format == "parquet" and sys.stdout.isatty():
+        raise CommandError("--output: Parquet is not for a terminal: name a file", USAGE)
+    connection = options.connect("barograph-export")
+    wanted = read_range(arguments, read_now(connection))
+    exporter = Exporter(connection, read_shards(connection, options.server), wanted, settings.series_cap)
+    with _opened(arguments.output) as file, shown_progress("export", 1.0) as advance:
+        writer: Writer = ParquetWriter(file) if file_format == "parquet" else JsonlWriter(file)
+        report = exporter.run(writer.write, lambda share, at_ms: advance(share, format_moment(at_ms)))
+        writer.close()
+    connection.close()
+    # Rows alone go to standard output, so that they can be piped on.
+    told = sys.stderr if is_standard_output else sys.stdout
+    if arguments.json:
+        print(json.dumps(_document(report), indent=2), file=told)
+    else:
+        print("\n".join(_lines(report, arguments.output)), file=told)
+    return DONE

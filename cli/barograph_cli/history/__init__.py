@@ -1,0 +1,1 @@
+"""The log as history: what `replay`, `export` and `import` share."""

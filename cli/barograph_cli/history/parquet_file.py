@@ -1,0 +1,99 @@
+"""Events as Parquet: a column for each field and for each measure of any kind, labels as a map."""
+
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from typing import Any, BinaryIO, Final
+
+from barograph_cli.failure import USAGE, CommandError
+from barograph_cli.history.event_row import MEASURES, EventRow
+from barograph_cli.history.row_reading import BadRowError, Document
+
+# As many rows as are held in memory at once; a row group compresses well from some ten thousand on.
+_GROUP_ROWS: Final = 20_000
+
+
+class ParquetWriter:
+    """Writes rows to a stream that stays the caller's, a row group at a time."""
+
+    def __init__(self, output: BinaryIO) -> None:
+        self._arrow: Any = _imported("pyarrow")
+        self._schema: Any = _schema(self._arrow)
+        self._writer: Any = _imported("pyarrow.parquet").ParquetWriter(output, self._schema, compression="zstd")
+        self._rows: list[EventRow] = []
+
+    def write(self, rows: Sequence[EventRow]) -> None:
+        self._rows += rows
+        if len(self._rows) >= _GROUP_ROWS:
+            self._write_group()
+
+    def close(self) -> None:
+        if self._rows:
+            self._write_group()
+        self._writer.close()
+
+    def _write_group(self) -> None:
+        rows, self._rows = self._rows, []
+        columns: dict[str, list[object]] = {
+            "time_ms": [row.time_ms for row in rows],
+            "entry_id": [None if row.entry_id is None else str(row.entry_id) for row in rows],
+            "service": [row.service for row in rows],
+            "instance": [row.instance for row in rows],
+            "kind": [row.kind.name for row in rows],
+            "labels": [row.label_pairs for row in rows],
+            "status": [row.status for row in rows],
+            "weight": [row.weight for row in rows],
+            "is_other": [row.is_other for row in rows],
+        }
+        places = [{name: at for at, name in enumerate(row.kind.measure_names)} for row in rows]
+        for name in MEASURES:
+            columns[name] = [row.values[at[name]] if name in at else None for row, at in zip(rows, places, strict=True)]
+        self._writer.write_table(self._arrow.Table.from_pydict(columns, schema=self._schema))
+
+
+def read_parquet(source: BinaryIO) -> Iterator[tuple[int, Document | BadRowError]]:
+    """Return the rows, each with its number from 1 on; a batch of them in memory at a time.
+
+    Raises:
+        CommandError: The file is no Parquet, here or at a later row, or pyarrow is not installed.
+    """
+    arrow, parquet = _imported("pyarrow"), _imported("pyarrow.parquet")
+    try:
+        file = parquet.ParquetFile(source)
+    except arrow.ArrowException as error:
+        raise CommandError(f"cannot read Parquet: {error}") from error
+    return _rows(file, arrow)
+
+
+def _rows(file: Any, arrow: Any) -> Iterator[tuple[int, Document | BadRowError]]:
+    number = 0
+    try:
+        for batch in file.iter_batches(batch_size=_GROUP_ROWS):
+            for row in batch.to_pylist():
+                number += 1
+                yield number, {name: value for name, value in row.items() if value is not None}
+    except arrow.ArrowException as error:
+        raise CommandError(f"cannot read Parquet after row {number}: {error}") from error
+
+
+def _schema(arrow: Any) -> Any:
+    # Names, services and kinds repeat: as dictionaries they take little in memory too.
+    repeated = arrow.dictionary(arrow.int32(), arrow.string())
+    fields = [
+        arrow.field("time_ms", arrow.int64(), nullable=False),
+        arrow.field("entry_id", arrow.string()),
+        arrow.field("service", repeated, nullable=False),
+        arrow.field("instance", repeated, nullable=False),
+        arrow.field("kind", repeated, nullable=False),
+        arrow.field("labels", arrow.map_(arrow.string(), arrow.string()), nullable=False),
+        arrow.field("status", arrow.int16()),
+        arrow.field("weight", arrow.int32(), nullable=False),
+        arrow.field("is_other", arrow.bool_(), nullable=False),
+    ]
+    return arrow.schema([*fields, *(arrow.field(name, arrow.float64()) for name in MEASURES)])
+
+
+def _imported(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        raise CommandError("Parquet needs pyarrow: pip install 'barograph[export]', or use JSONL", USAGE) from error

@@ -1,0 +1,73 @@
+"""`--from`, `--to` and `--service`: which part of the log a command is about."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from barograph_cli.failure import USAGE, CommandError
+from barograph_cli.history.moments import parse_moment
+from barograph_core.keys import is_service_name
+from barograph_core.stream import Connection, as_int, as_list
+
+MOMENTS: Final = "Moments are ISO 8601, milliseconds since the epoch, 'now', or a duration before now such as -1h."
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """What was asked for.
+
+    Attributes:
+        from_ms: ``None`` for the log's beginning; ``to_ms`` likewise for its end.
+        services: Their names, sorted; none means all.
+    """
+
+    from_ms: int | None
+    to_ms: int | None
+    services: tuple[str, ...]
+
+
+def add_range_arguments(parser: argparse.ArgumentParser, *, start: str, end: str) -> None:
+    """Add the three flags; ``start`` and ``end`` are the help of the moments."""
+    parser.add_argument("--from", dest="start", metavar="MOMENT", help=start)
+    parser.add_argument("--to", dest="end", metavar="MOMENT", help=end)
+    parser.add_argument("--service", action="append", default=[], help="only this service; may be given several times")
+
+
+def has_range(arguments: argparse.Namespace) -> bool:
+    """Say whether any of the three flags was given."""
+    return bool(arguments.start or arguments.end or arguments.service)
+
+
+def read_range(arguments: argparse.Namespace, now_ms: int) -> Range:
+    """Return what the three flags say.
+
+    Args:
+        arguments: As parsed.
+        now_ms: What moments are relative to.
+
+    Raises:
+        CommandError: A moment or a service is none, or the range is empty.
+    """
+    start = _moment("--from", arguments.start, now_ms)
+    end = _moment("--to", arguments.end, now_ms)
+    if start is not None and start >= (now_ms if end is None else end):
+        raise CommandError("--from: lies after the end of the range", USAGE)
+    services: Sequence[str] = arguments.service
+    wrong = [service for service in services if not is_service_name(service)]
+    if wrong:
+        raise CommandError(f"--service: {wrong[0]!r} is not 1 to 64 of A-Z a-z 0-9 . _ -", USAGE)
+    return Range(start, end, tuple(sorted(set(services))))
+
+
+def read_now(connection: Connection) -> int:
+    """Return the server's clock in ms."""
+    seconds, micros = as_list(connection.command("TIME"))
+    return as_int(seconds) * 1_000 + as_int(micros) // 1_000
+
+
+def _moment(flag: str, text: str | None, now_ms: int) -> int | None:
+    try:
+        return None if text is None else parse_moment(text, now_ms)
+    except ValueError as error:
+        raise CommandError(f"{flag}: {error}", USAGE) from error

@@ -1,0 +1,127 @@
+"""Which entries, and which of their events, belong to the services and the stretch of time asked for."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import numpy as np
+
+from barograph_cli.history.log_reader import BEGINNING
+from barograph_core.decode import EventBatch, decode_batch
+from barograph_core.encode import LabelSet, encode_batch, entry_fields
+from barograph_core.errors import MalformedEventError
+from barograph_core.event_block import BoolArray
+from barograph_core.keys import ShardKeys
+from barograph_core.stream import Connection, Entry, EntryId, Value, as_hash
+
+Fields: TypeAlias = Mapping[bytes, bytes] | Mapping[str, Value]
+
+_DELETED: Final = "deleted:"
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """An entry to write, under the id that it has, or would have had, on its log."""
+
+    id: EntryId
+    fields: Fields
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What the plain-text fields of an entry say of its events. Who decodes it finds out whether that is so."""
+
+    service: str
+    first_ms: int
+    last_ms: int
+
+    @classmethod
+    def at(cls, entry: Entry) -> "Glance | None":
+        """Return what the fields say, or ``None`` when that cannot be made out."""
+        fields = entry.fields
+        try:
+            return cls(fields[b"service"].decode(), int(fields[b"first_ms"]), int(fields[b"last_ms"]))
+        except (KeyError, ValueError):
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Events of some services, from ``from_ms`` until before ``to_ms``.
+
+    Attributes:
+        services: Their names; none means all.
+        deleted: Services that were deleted, with everything up to an entry: they must not come back.
+    """
+
+    services: frozenset[str]
+    from_ms: int
+    to_ms: int
+    deleted: Mapping[str, EntryId]
+
+    def is_wanted(self, entry_id: EntryId, glance: Glance) -> bool:
+        """Say whether any event of an entry can be among them."""
+        is_in_time = glance.first_ms < self.to_ms and glance.last_ms >= self.from_ms
+        is_ours = not self.services or glance.service in self.services
+        return is_in_time and is_ours and entry_id > self.deleted.get(glance.service, BEGINNING)
+
+    def is_whole(self, glance: Glance) -> bool:
+        """Say whether every event of a wanted entry is among them."""
+        return self.from_ms <= glance.first_ms and glance.last_ms < self.to_ms
+
+    def positions(self, batch: EventBatch) -> list[int]:
+        """Return which records of a wanted entry are among them."""
+        positions: list[int] = np.flatnonzero(self._is_inside(batch)).tolist()
+        return positions
+
+    def _is_inside(self, batch: EventBatch) -> BoolArray:
+        return (batch.times_ms >= self.from_ms) & (batch.times_ms < self.to_ms)
+
+    def of(self, entries: Iterable[Entry]) -> Iterator[LogEntry]:
+        """Yield the wanted entries: as they are where they are wholly wanted, else packed anew with what is.
+
+        An entry that cannot be read is passed on: who folds it buries it, as happened on its own log.
+        """
+        for entry in entries:
+            glance = Glance.at(entry)
+            if glance is None:
+                yield LogEntry(entry.id, entry.fields)
+            elif self.is_wanted(entry.id, glance):
+                fields = entry.fields if self.is_whole(glance) else self._part(entry)
+                if fields is not None:
+                    yield LogEntry(entry.id, fields)
+
+    def _part(self, entry: Entry) -> Fields | None:
+        try:
+            batch = decode_batch(entry.fields)
+        except MalformedEventError:
+            return entry.fields
+        is_inside = self._is_inside(batch)
+        return repacked(batch.select(is_inside)) if is_inside.any() else None
+
+
+def read_deleted(connection: Connection, keys: ShardKeys) -> dict[str, EntryId]:
+    """Return the services of a shard that were deleted, with the newest entry that went with each."""
+    progress = as_hash(connection.command("HGETALL", keys.progress))
+    return {
+        name.removeprefix(_DELETED): EntryId.parse(entry_id)
+        for name, entry_id in progress.items()
+        if name.startswith(_DELETED)
+    }
+
+
+def repacked(batch: EventBatch) -> Mapping[str, Value]:
+    """Return the fields of an entry with the events of ``batch``, as its producer would have written it."""
+    fixed = len(batch.kind.labels)
+    statuses: list[tuple[int, ...]] = [()] * len(batch.labels)
+    if batch.status is not None:
+        statuses = [(int(code),) for code in batch.status]
+    label_sets: list[LabelSet] = [
+        (*labels[:fixed], *status, *labels[fixed:]) for labels, status in zip(batch.labels, statuses, strict=True)
+    ]
+    columns = [None if column is None else column.tolist() for column in batch.columns]
+    weights = None if batch.weights is None else batch.weights.tolist()
+    packed = encode_batch(batch.kind, label_sets, batch.series.tolist(), batch.times_ms.tolist(), columns, weights)
+    return entry_fields(
+        packed, service=batch.service, instance=batch.instance, seq=batch.seq, through_ms=batch.through_ms
+    )

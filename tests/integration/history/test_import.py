@@ -1,0 +1,180 @@
+"""barograph export and import as people run them: files, pipes, bad rows, terminals."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from barograph_cli.__main__ import main
+from barograph_core.keys import ShardKeys
+from barograph_core.steps import parse_keep
+from barograph_core.store import PaneStore
+from barograph_core.stream import Connection
+from tests.integration.history.past import read_panes
+
+COMMAND = (sys.executable, "-m", "barograph_cli")
+# Of the past, so that every pane is over.
+START_MS = 1_772_366_400_000
+
+
+def requests(connection: Connection, keys: ShardKeys, service: str, step_ms: int) -> list[tuple[int, int, int]]:
+    """Return (seconds after the start, requests, errors) of each pane of a service."""
+    store = PaneStore(connection, keys, parse_keep("1s:15m,10s:2h,1m:2d,1h:90d"))
+    panes = store.read(service, step_ms, START_MS, START_MS + 3_600_000)
+    return [((pane.start_ms - START_MS) // 1_000, pane.pane.requests, pane.pane.errors) for pane in panes]
+
+
+def write_log(path: Path, rows: list[str]) -> Path:
+    path.write_text("\n".join(["ts,method,uri,code,request_time", *rows]) + "\n")
+    return path
+
+
+def bring_in(url: str, keys: ShardKeys, file: Path, *more: str) -> int:
+    return main(["import", str(file), "--url", url, "--prefix", keys.prefix, *more])
+
+
+COLUMNS = tuple(
+    word
+    for field in ("time_s=ts", "path=uri", "status=code", "duration_s=request_time")
+    for word in ("--column", field)
+)
+
+
+def test_an_access_log_of_last_year_becomes_panes(
+    tmp_path: Path, valkey_url: str, real: Connection, keys: ShardKeys
+) -> None:
+    """Old data must end as panes: its arrival lies where its events lie, whatever the clock says now."""
+    second = START_MS // 1_000
+    rows = [f"{second + number // 2},GET,/u/{number},{503 if number == 5 else 200},0.25" for number in range(24)]
+    log = write_log(tmp_path / "access.csv", rows)
+    assert bring_in(valkey_url, keys, log, *COLUMNS, "--service", "web", "--route", "/u/{id}") == 0
+    assert requests(real, keys, "web", 1_000) == [(number, 2, int(number == 2)) for number in range(12)]
+    assert requests(real, keys, "web", 10_000) == [(0, 20, 1), (10, 4, 0)]
+    assert requests(real, keys, "web", 3_600_000) == [(0, 24, 1)]
+
+
+def test_bad_rows_are_counted_and_the_first_are_shown(
+    tmp_path: Path, valkey_url: str, keys: ShardKeys, capsys: pytest.CaptureFixture[str]
+) -> None:
+    second = START_MS // 1_000
+    rows = [f"{second},GET,/a,200,0.1", *["then,GET,/a,200,0.1"] * 30, f"{second},GET,/a,2000,0.1"]
+    log = write_log(tmp_path / "access.csv", rows)
+    assert bring_in(valkey_url, keys, log, *COLUMNS, "--service", "web", "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["good"], report["bad"], len(report["first_bad"])) == (1, 31, 20)
+    assert report["first_bad"][0] == {"line": 3, "reason": "time_s is 'then', not a number"}
+
+
+def test_a_strict_import_stops_at_the_first_bad_row(
+    tmp_path: Path, valkey_url: str, keys: ShardKeys, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = write_log(tmp_path / "access.csv", [f"{START_MS // 1_000},GET,/a,200,-"] * 3 + ["then,GET,/a,200,-"])
+    assert bring_in(valkey_url, keys, log, *COLUMNS, "--service", "web", "--strict") == 1
+    assert "line 5: time_s is 'then', not a number; 3 rows before it" in capsys.readouterr().err
+
+
+def test_a_file_of_bad_rows_alone_is_a_failure(tmp_path: Path, valkey_url: str, keys: ShardKeys) -> None:
+    (tmp_path / "bad.jsonl").write_text("{}\nno json\n[]\n" + "[" * 5_000 + "\n")
+    assert bring_in(valkey_url, keys, tmp_path / "bad.jsonl") == 1
+
+
+def test_what_is_out_of_order_by_more_than_the_allowed_lateness_is_told(
+    tmp_path: Path, valkey_url: str, keys: ShardKeys, capsys: pytest.CaptureFixture[str]
+) -> None:
+    second = START_MS // 1_000
+    log = write_log(tmp_path / "access.csv", [f"{second + 3_000},GET,/a,200,1", f"{second},GET,/a,200,1"])
+    assert bring_in(valkey_url, keys, log, *COLUMNS, "--service", "web") == 0
+    assert "1 events did not count: they came more than 10m after their time" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "complaint"),
+    [
+        ("access.csv", ("--service", "web"), "no column is time"),
+        ("access.txt", (), "cannot tell the format"),
+        ("access.jsonl", ("--column", "path=uri"), "--column and --route are for CSV"),
+        ("access.csv", ("--column", "uri=path"), "--column: 'uri=path' is not FIELD=HEADER"),
+        ("absent.csv", (), "cannot read"),
+    ],
+)
+def test_what_cannot_be_imported_leaves_no_prefix_behind(
+    tmp_path: Path,
+    valkey_url: str,
+    real: Connection,
+    keys: ShardKeys,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    more: tuple[str, ...],
+    complaint: str,
+) -> None:
+    for there in ("access.csv", "access.txt", "access.jsonl"):
+        write_log(tmp_path / there, [])
+    assert bring_in(valkey_url, keys, tmp_path / name, *more) == 2
+    assert complaint in capsys.readouterr().err
+    assert real.command("KEYS", f"{keys.prefix}:*") == []
+
+
+def test_parquet_without_its_package_says_what_to_install(
+    tmp_path: Path,
+    valkey_url: str,
+    keys: ShardKeys,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It comes with an extra of its own: few need it, and it is large."""
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    (tmp_path / "events.parquet").write_bytes(b"PAR1")
+    assert bring_in(valkey_url, keys, tmp_path / "events.parquet") == 2
+    assert "pip install 'barograph[export]'" in capsys.readouterr().err
+    output = tmp_path / "out.parquet"
+    assert main(["export", "--url", valkey_url, "--prefix", keys.prefix, "--output", str(output)]) == 2
+    assert not output.exists()
+
+
+def test_a_file_that_is_no_parquet_is_a_failure(
+    tmp_path: Path, valkey_url: str, keys: ShardKeys, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "events.parquet").write_bytes(b"no parquet at all")
+    assert bring_in(valkey_url, keys, tmp_path / "events.parquet") == 1
+    assert "cannot read Parquet" in capsys.readouterr().err
+
+
+def test_a_pipe_carries_rows_and_nothing_else(
+    tmp_path: Path, valkey_url: str, real: Connection, keys: ShardKeys
+) -> None:
+    """No bar, no report among the rows: one prefix straight into another."""
+    log = write_log(tmp_path / "access.csv", [f"{START_MS // 1_000 + number},GET,/a,200,1" for number in range(50)])
+    assert bring_in(valkey_url, keys, log, *COLUMNS, "--service", "web", "--with-events") == 0
+    here = ("--url", valkey_url, "--prefix")
+    out = subprocess.run(
+        [*COMMAND, "export", *here, keys.prefix, "--output", "-"], capture_output=True, check=True, timeout=60
+    )
+    assert [set(json.loads(line)) >= {"time_ms", "kind"} for line in out.stdout.splitlines()] == [True] * 50
+    assert out.stderr.decode().startswith("50 rows (50 request)")
+    back = [*COMMAND, "import", "-", "--format", "jsonl", *here, f"{keys.prefix}b"]
+    done = subprocess.run(back, input=out.stdout, capture_output=True, check=True, timeout=60)
+    assert done.stderr == b""
+    assert read_panes(real, f"{keys.prefix}b") == read_panes(real, keys.prefix)
+
+
+def test_a_bar_is_shown_to_who_watches(tmp_path: Path, valkey_url: str, keys: ShardKeys) -> None:
+    log = write_log(tmp_path / "access.csv", [f"{START_MS // 1_000},GET,/a,200,1"] * 10)
+    parent, child = pty.openpty()
+    arguments = ["import", str(log), "--url", valkey_url, "--prefix", keys.prefix, *COLUMNS, "--service", "web"]
+    with os.fdopen(parent, "rb", buffering=0) as terminal:
+        process = subprocess.run(
+            [*COMMAND, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=child,
+            check=True,
+            timeout=60,
+            env=os.environ | {"TERM": "xterm"},
+        )
+        os.close(child)
+        shown = terminal.read(4_096)
+    assert b"import" in shown
+    assert process.stdout.decode().startswith("10 rows of events")
