@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 DEFAULT_PREFIX = "baro"
 SERVICE_PATTERN = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
@@ -33,6 +34,19 @@ def crc16(text: str) -> int:
 def hash_slot(tag: str) -> int:
     """Return the Cluster slot (0 to 16,383) of every key that carries the hash tag ``{tag}``."""
     return crc16(tag) % _CLUSTER_SLOTS
+
+
+@lru_cache(maxsize=1_024)
+def _slot_of_tag(tag: str) -> int:
+    return hash_slot(tag)
+
+
+def slot_of_key(key: str | bytes) -> int:
+    """Return the Cluster slot of a key: of what stands between its first braces, or of all of it without."""
+    text = key.decode("utf-8", "surrogateescape") if isinstance(key, bytes) else key
+    _, _, rest = text.partition("{")
+    tag, closing, _ = rest.partition("}")
+    return _slot_of_tag(tag) if tag and closing else hash_slot(text)
 
 
 def shard_tag(index: int, shards: int) -> str:
@@ -68,7 +82,7 @@ def is_service_name(text: str) -> bool:
 
 
 def meta_key(prefix: str = DEFAULT_PREFIX) -> str:
-    """Return the key of the hash with ``shards``, ``epoch`` and ``pin:<service>`` fields."""
+    """Return the key of the layout: a hash with ``epoch``, ``tags``, ``extra`` and ``pin:<service>`` fields."""
     return f"{prefix}:meta"
 
 
@@ -141,6 +155,16 @@ class ShardKeys:
         return self._key("closed")
 
     @property
+    def rebuild(self) -> str:
+        """Return the key of the hash that says from what this prefix is rebuilt, and whether that is done."""
+        return self._key("rebuild")
+
+    @property
+    def heard(self) -> str:
+        """Return the key of the sorted set of services by the end of the newest pane that had an event, in ms."""
+        return self._key("heard")
+
+    @property
     def silences(self) -> str:
         return self._key("silences")
 
@@ -149,8 +173,26 @@ class ShardKeys:
         """Return the key of the sorted set ``stage:consumer`` by last sign of life in ms."""
         return self._key("workers")
 
+    @property
+    def store(self) -> str:
+        """Return the key of the hash of what closed panes take by step, and of what was dropped to make room."""
+        return self._key("store")
+
+    @property
+    def weights(self) -> str:
+        """Return the key of the hash ``service:step_ms:block_start_ms`` -> bytes of that block."""
+        return self._key("weights")
+
     def parts(self, service: str, start_ms: int) -> str:
         return self._key("parts", service, start_ms)
+
+    def rollup_parts(self, service: str, step_ms: int, start_ms: int) -> str:
+        """Return the key of the list of what a roll-up has still to take in: its children, each as it closes."""
+        return self._key("parts", service, step_ms, start_ms)
+
+    def blocks(self, service: str) -> str:
+        """Return the key of the sorted set ``step_ms:block_start_ms`` of a service's blocks, by their expiry in ms."""
+        return self._key("blocks", service)
 
     def panes(self, service: str, step_ms: int, block_start_ms: int) -> str:
         """Return the key of a block: the hash of the closed panes of one span of the next coarser step."""

@@ -3,26 +3,31 @@
 No ``redis.*`` exception and no redis-py reply object leaves this module.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias, cast
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple, cast
 
 import redis
-from redis import exceptions as client_errors
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
-from barograph_core.errors import (
-    BarographError,
-    CommandRefusedError,
-    MalformedEventError,
-    NoGroupError,
-    StreamUnavailableError,
-)
+from barograph_core.cluster_link import ClusterLink
+from barograph_core.errors import CommandRefusedError, MalformedEventError
+from barograph_core.link import Link, Reply, ServerLink, Value, open_server, server_options
+from barograph_core.refusals import CLIENT_ERRORS, translate
+from barograph_core.server_url import parse_server_url
 
-Value: TypeAlias = bytes | str | int | float
-# RESP2 without client-side callbacks: this is all that can come back.
-Reply: TypeAlias = bytes | int | list["Reply"] | None
+__all__ = [
+    "Connection",
+    "Entry",
+    "EntryId",
+    "Reply",
+    "Value",
+    "as_bytes",
+    "as_entries",
+    "as_hash",
+    "as_int",
+    "as_list",
+    "as_text",
+]
 
 
 class EntryId(NamedTuple):
@@ -46,8 +51,7 @@ class EntryId(NamedTuple):
         return cls(int(ms), int(seq or 0))
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One record of a stream."""
 
     id: EntryId
@@ -114,101 +118,48 @@ def as_hash(reply: Reply) -> dict[str, bytes]:
     return {as_text(flat[i]): as_bytes(flat[i + 1]) for i in range(0, len(flat), 2)}
 
 
+# What ``_make`` does, without its line of Python for each entry.
+_new_id = partial(tuple.__new__, EntryId)
+_new_entry = partial(tuple.__new__, Entry)
+
+
 def as_entries(reply: Reply) -> list[Entry]:
     """Return an XRANGE-like reply as entries. Entries that were trimmed while pending come with no fields."""
     if reply is None:
         return []
-    entries: list[Entry] = []
-    for item in as_list(reply):
-        if item is None:
-            continue
-        entry_id, flat = as_list(item)
-        pairs = [] if flat is None else as_list(flat)
-        if not _BYTES_ONLY.issuperset(map(type, pairs)):
-            raise CommandRefusedError(f"expected fields and values from the server, got {pairs!r}")
-        # Every event passes here: one pass in C instead of two calls for each field.
-        flat_bytes = cast("list[bytes]", pairs)
-        fields = dict(zip(flat_bytes[::2], flat_bytes[1::2], strict=True))
-        entries.append(Entry(EntryId.parse(as_bytes(entry_id)), fields))
-    return entries
+    # Every event passes here: in a few passes of C for all entries, not in lines of Python for each.
+    rows = [item for item in as_list(reply) if item is not None]
+    if not rows:
+        return []
+    if set(map(type, rows)) != {list}:
+        raise CommandRefusedError("expected arrays as entries from the server, got something else")
+    # Ids, fields and values of streams are bulk strings on every server; nothing is left of a trimmed entry but its id.
+    ids, flats = zip(*cast("list[tuple[bytes, list[bytes] | None]]", rows), strict=True)
+    fields = [dict(zip(pairs, pairs, strict=False)) for pairs in [iter(flat or ()) for flat in flats]]
+    return list(map(_new_entry, zip(_entry_ids(ids), fields, strict=True)))
 
 
-_BYTES_ONLY = frozenset((bytes,))
-
-_REFUSALS = (
-    # how the server's text begins, our reason
-    ("OOM ", "out_of_memory"),
-    ("READONLY ", "read_only"),
-    ("Function not found", "no_library"),
-    ("LOADING ", "loading"),
-    ("NOAUTH ", "authentication"),
-    ("WRONGPASS ", "authentication"),
-    ("NOPERM ", "refused"),
-    ("MISCONF ", "refused"),
-    ("MASTERDOWN ", "refused"),
-    ("CLUSTERDOWN ", "refused"),
-    ("TRYAGAIN ", "refused"),
-    ("NOREPLICAS ", "refused"),
-    # Somebody's script runs for seconds.
-    ("BUSY ", "refused"),
-    # A blocked read when the master became a replica, or when the stream was deleted.
-    ("UNBLOCKED ", "refused"),
-    # NOPERM inside a function, in the words of Redis and of Valkey.
-    ("The user executing the script can't run", "refused"),
-    ("ACL failure in script", "refused"),
-)
-# redis-py takes the code off the text of these.
-_REFUSING_ERRORS = (
-    client_errors.NoPermissionError,
-    client_errors.ClusterDownError,
-    client_errors.MasterDownError,
-    client_errors.TryAgainError,
-)
-
-
-def _translate(error: Exception) -> BarographError:
-    text = str(error)
-    if isinstance(error, client_errors.AuthenticationError | client_errors.AuthorizationError):
-        return StreamUnavailableError("authentication", text)
-    if isinstance(error, client_errors.BusyLoadingError):
-        return StreamUnavailableError("loading", text)
-    if isinstance(error, client_errors.OutOfMemoryError):
-        return StreamUnavailableError("out_of_memory", text)
-    if isinstance(error, client_errors.ReadOnlyError):
-        return StreamUnavailableError("read_only", text)
-    if isinstance(error, client_errors.TimeoutError):
-        return StreamUnavailableError("timeout", text)
-    if isinstance(error, client_errors.ConnectionError | OSError):
-        return StreamUnavailableError("unreachable", text)
-    if isinstance(error, _REFUSING_ERRORS):
-        return StreamUnavailableError("refused", text)
-    # Only the beginning: further on there may be a key, with whatever name a service gave itself.
-    if text.startswith("NOGROUP"):
-        return NoGroupError(text)
-    for beginning, reason in _REFUSALS:
-        if text.startswith(beginning):
-            return StreamUnavailableError(reason, text)
-    return CommandRefusedError(text)
+def _entry_ids(raws: Sequence[bytes]) -> Iterator[EntryId]:
+    parts = list(map(int, b"-".join(raws).split(b"-")))
+    return map(_new_id, zip(parts[::2], parts[1::2], strict=True))
 
 
 def _unless_error(reply: Reply | Exception) -> Reply:
     if isinstance(reply, Exception):
-        raise _translate(reply) from reply
+        raise translate(reply) from reply
     return reply
 
 
 class Connection:
-    """A client of one server, for one thread.
+    """A client of one server, of the master behind Sentinels, or of a Cluster; for one thread.
 
     The client library's own retries are off: redis-py 8 re-sends a command up to ten times after a lost
     reply, which turned one XADD into two entries.
     """
 
-    def __init__(self, client: "redis.Redis", *, keeps_link: bool = False) -> None:
-        # Raw replies: one shape on every client version, and no parsing that is paid twice.
-        client.response_callbacks.clear()
-        self._client = client
-        self._keeps_link = keeps_link
+    def __init__(self, client: "redis.Redis | Link", *, keeps_link: bool = False) -> None:
+        is_link = isinstance(client, ServerLink | ClusterLink)
+        self._link = cast(Link, client) if is_link else ServerLink(cast("redis.Redis", client), keeps_link=keeps_link)
 
     @classmethod
     def open(
@@ -217,7 +168,7 @@ class Connection:
         """Make a connection to ``url``; nothing is sent before the first command.
 
         Args:
-            url: ``redis://``, ``rediss://`` or ``unix://``, with password and database as redis-py reads them.
+            url: As ``parse_server_url`` reads it.
             socket_timeout_s: Bound on connecting and on each reply; must exceed every BLOCK.
             client_name: Shown by ``CLIENT LIST``.
             keeps_link: Whether to hold on to one socket instead of asking the client's pool for it before each
@@ -227,16 +178,10 @@ class Connection:
         Raises:
             ValueError: ``url`` has another scheme or cannot be read.
         """
-        client = redis.Redis.from_url(
-            url,
-            protocol=2,
-            decode_responses=False,
-            retry=Retry(NoBackoff(), 0),
-            socket_timeout=socket_timeout_s,
-            socket_connect_timeout=socket_timeout_s,
-            client_name=client_name or None,
-        )
-        return cls(client, keeps_link=keeps_link)
+        parsed, options = parse_server_url(url), server_options(socket_timeout_s, client_name)
+        if parsed.topology == "cluster":
+            return cls(ClusterLink(parsed, options, keeps_link=keeps_link))
+        return cls(open_server(parsed, options, keeps_link=keeps_link))
 
     def command(self, *args: Value) -> Reply:
         """Send one command and return its raw reply.
@@ -247,12 +192,9 @@ class Connection:
             CommandRefusedError: Any other error reply.
         """
         try:
-            if self._keeps_link and self._client.connection is None:
-                self._client.connection = self._client.connection_pool.get_connection()
-            reply = cast(Reply, self._client.execute_command(*args))  # type: ignore[no-untyped-call]  # redis-py types none
-        except (client_errors.RedisError, OSError) as error:
-            raise _translate(error) from error
-        return reply
+            return self._link.send(args)
+        except CLIENT_ERRORS as error:
+            raise translate(error) from error
 
     def call(self, function: str, keys: Sequence[str], args: Sequence[Value] = (), *, read_only: bool = False) -> Reply:
         """Call one function of the library.
@@ -265,25 +207,33 @@ class Connection:
     def pipeline(self, commands: Sequence[Sequence[Value]]) -> list[Reply]:
         """Send commands in one round trip, without MULTI; the first error reply is raised.
 
+        In a Cluster it is one round trip to each node concerned, and order holds only within a shard. Commands
+        without a key go where the first key goes.
+
         Raises:
             BarographError: As ``command``.
         """
         if not commands:
             return []
-        pipe = self._client.pipeline(transaction=False)
-        pipe.response_callbacks.clear()
-        for args in commands:
-            pipe.execute_command(*args)  # type: ignore[no-untyped-call]  # redis-py types none
         try:
-            # Raised by redis-py itself, an error's text would begin with the command.
-            replies: list[Reply | Exception] = pipe.execute(raise_on_error=False)
-        except (client_errors.RedisError, OSError) as error:
-            raise _translate(error) from error
+            replies = self._link.send_all(commands)
+        except CLIENT_ERRORS as error:
+            raise translate(error) from error
         return [_unless_error(reply) for reply in replies]
+
+    def masters(self) -> "list[Connection]":
+        """Return a connection to each server that takes writes: for what every node must hold.
+
+        They share this connection's sockets and thread.
+
+        Raises:
+            StreamUnavailableError: No node of the Cluster can be asked.
+        """
+        try:
+            return [Connection(link) for link in self._link.masters()]
+        except CLIENT_ERRORS as error:
+            raise translate(error) from error
 
     def close(self) -> None:
         """Close the sockets. The connection opens again if it is used again."""
-        try:
-            self._client.close()
-        except (client_errors.RedisError, OSError):
-            return
+        self._link.close()

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from barograph_core.errors import BarographError, Problem, SettingsError
-from barograph_core.keys import ShardKeys, shard_tag
 from barograph_core.library import ensure_library
 from barograph_core.settings import (
     ConfigFile,
@@ -30,9 +29,7 @@ from barograph_core.stream import Connection
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Loop = Callable[[threading.Event], None]
-_LIBRARY_RETRY_S = 0.5
-_JOIN_S = 10.0
+_RETRY_S = 0.5
 _STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -67,12 +64,6 @@ class Start(Generic[T]):
     config: ConfigFile
     environ: Mapping[str, str]
     name: str
-
-    @property
-    def shards(self) -> list[ShardKeys]:
-        return [
-            ShardKeys(self.server.prefix, shard_tag(index, self.server.shards)) for index in range(self.server.shards)
-        ]
 
 
 def begin(stage: str, argv: Sequence[str] | None, settings_class: type[T]) -> Start[T]:
@@ -117,17 +108,21 @@ def consumer_name() -> str:
 
 def wait_for_library(connection: Connection, stop: threading.Event) -> None:
     """Load the function library as soon as the server answers; returns early when ``stop`` is set."""
+    wait_for_server(lambda: ensure_library(connection), stop)
+
+
+def wait_for_server(ask: Callable[[], T], stop: threading.Event) -> T | None:
+    """Return what ``ask`` returns, as soon as it raises no ``BarographError``; ``None`` when ``stop`` is set first."""
     has_complained = False
     while not stop.is_set():
         try:
-            ensure_library(connection)
+            return ask()
         except BarographError as error:
             if not has_complained:
-                log.warning("library.unavailable", extra={"error": str(error)})
+                log.warning("server.unavailable", extra={"error": str(error)})
                 has_complained = True
-            stop.wait(_LIBRARY_RETRY_S)
-        else:
-            return
+            stop.wait(_RETRY_S)
+    return None
 
 
 def stop_on_signals(*numbers: signal.Signals) -> threading.Event:
@@ -147,34 +142,6 @@ def stop_on_signals(*numbers: signal.Signals) -> threading.Event:
     for number in {signal.SIGTERM, signal.SIGINT, *numbers}:
         signal.signal(number, lambda received, _frame: arrived.put(received))
     return stop
-
-
-def serve(stage: str, loops: Sequence[Loop], stop: threading.Event) -> int:
-    """Run each loop in a thread of its own until ``stop``; print one line when all have begun.
-
-    Returns:
-        0 after an orderly stop; 1 when a loop ended by itself.
-    """
-    threads = [threading.Thread(target=_run_loop, args=(loop, stop), daemon=True) for loop in loops]
-    for thread in threads:
-        thread.start()
-    print(f"barograph {stage} ready", flush=True)  # noqa: T201 - the one line that DESIGN section 10 promises
-    is_orderly = True
-    while not stop.wait(0.5):
-        if not all(thread.is_alive() for thread in threads):
-            is_orderly = False
-            stop.set()
-    for thread in threads:
-        thread.join(_JOIN_S)
-    log.info("worker.stopped", extra={"stage": stage, "is_orderly": is_orderly})
-    return 0 if is_orderly else 1
-
-
-def _run_loop(loop: Loop, stop: threading.Event) -> None:
-    try:
-        loop(stop)
-    except Exception:
-        log.exception("worker.died")
 
 
 def guarded(main: Callable[[], int]) -> int:

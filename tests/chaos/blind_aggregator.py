@@ -9,8 +9,9 @@ from barograph_aggregator.commit import Commit
 from barograph_aggregator.settings import AggregatorSettings
 from barograph_aggregator.worker import GROUP
 from barograph_core.keys import ShardKeys
+from barograph_core.shard_loops import Loop, serve_shards
 from barograph_core.stream import EntryId
-from barograph_core.worker import begin, serve, stop_on_signals
+from barograph_core.worker import begin, stop_on_signals
 
 
 class BlindCommitter:
@@ -32,9 +33,12 @@ class BlindCommitter:
 
 def main() -> int:
     start = begin("aggregator", sys.argv[1:], AggregatorSettings)
-    (keys,) = start.shards
-    consumer = make_consumer(start, keys, committer=BlindCommitter(start.server.url, keys))
-    return serve("blind aggregator", [consumer.run], stop_on_signals())
+
+    def make_loops(keys: ShardKeys, /, *, is_new: bool) -> list[Loop]:
+        del is_new
+        return [make_consumer(start, keys, committer=BlindCommitter(start.server.url, keys)).run]
+
+    return serve_shards("aggregator", start.server, make_loops, stop_on_signals())
 
 
 if __name__ == "__main__":

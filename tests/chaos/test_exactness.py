@@ -1,6 +1,11 @@
-"""Kills and frozen workers under load: panes equal to the event, every alert transition delivered once."""
+"""Kills and frozen workers under load: panes equal to the event, every alert transition delivered once.
+
+For longer runs: ``BAROGRAPH_CHAOS_EVENTS`` in all, over ``BAROGRAPH_CHAOS_SECONDS``, with a kill every
+``BAROGRAPH_CHAOS_KILL_EVERY`` seconds.
+"""
 
 import json
+import os
 import random
 import secrets
 import signal
@@ -22,8 +27,12 @@ from tests.support import free_port, valkey_server, wait_until
 Process: TypeAlias = "subprocess.Popen[bytes]"
 ROOT = Path(__file__).parents[2]
 SERVICE = "ranker"
-PRODUCERS, EVENTS_EACH, LOAD_S = 4, 50_000, 30.0
-KILL_EVERY_S, FREEZE_S = 2.0, 4.0
+PRODUCERS = 4
+EVENTS_EACH = int(os.environ.get("BAROGRAPH_CHAOS_EVENTS", "200000")) // PRODUCERS
+LOAD_S = float(os.environ.get("BAROGRAPH_CHAOS_SECONDS", "30"))
+KILL_EVERY_S = float(os.environ.get("BAROGRAPH_CHAOS_KILL_EVERY", "2"))
+# Twice as long as an entry may be idle before it is claimed.
+FREEZE_S = 4.0
 CATCH_S = 1.5
 
 CONFIG = """
@@ -114,6 +123,27 @@ class Fleet:
         self.kills += 1
         self.start_worker("aggregator")
 
+    def make_zombie(self) -> "Process | None":
+        """Freeze an aggregator that holds entries and start another in its place; ``None`` where it held none."""
+        # The oldest: the newest may still be starting, and would never hold any.
+        candidate = self.workers["aggregator"].pop(0)
+        if not self.freeze_holding_entries(candidate):
+            # It had nothing to do for a while, as at the start of the load: the next round tries again.
+            candidate.send_signal(signal.SIGCONT)
+            self.workers["aggregator"].append(candidate)
+            return None
+        self.zombies += 1
+        self.start_worker("aggregator")
+        return candidate
+
+    def thaw(self, zombie: Process) -> None:
+        """Let a zombie go on; another aggregator leaves for it."""
+        zombie.send_signal(signal.SIGCONT)
+        leaver = self.workers["aggregator"].pop()
+        leaver.terminate()
+        self.others.append(leaver)
+        self.workers["aggregator"].append(zombie)
+
     def metric(self, name: str) -> int:
         """Return the sum of a self-metric over all aggregators that are alive."""
         found = as_list(self.connection.command("ZRANGE", self.keys.workers, 0, -1))
@@ -177,22 +207,13 @@ def run_load(fleet: Fleet) -> list[Path]:
     while any(process.poll() is None for process in producers):
         pace.wait(began + fleet.kills * KILL_EVERY_S - time.monotonic())
         if zombie is None:
-            candidate = fleet.workers["aggregator"].pop()
-            if fleet.freeze_holding_entries(candidate):
-                zombie, frozen_at = candidate, time.monotonic()
-                fleet.others.append(zombie)
-                fleet.zombies += 1
-                fleet.start_worker("aggregator")
-            else:
-                # It had nothing to do for a while, as at the start of the load: the next round tries again.
-                candidate.send_signal(signal.SIGCONT)
-                fleet.workers["aggregator"].append(candidate)
-        elif frozen_at and time.monotonic() > frozen_at + FREEZE_S:
-            zombie.send_signal(signal.SIGCONT)
-            frozen_at = 0.0
+            zombie, frozen_at = fleet.make_zombie(), time.monotonic()
+        elif time.monotonic() > frozen_at + FREEZE_S:
+            fleet.thaw(zombie)
+            zombie = None
         fleet.kill_one(rng)
-    assert zombie is not None
-    zombie.send_signal(signal.SIGCONT)
+    if zombie is not None:
+        fleet.thaw(zombie)
     assert [process.wait() for process in producers] == [0] * PRODUCERS
     return ledgers
 

@@ -1,0 +1,180 @@
+"""Sends each command to the node of a Cluster that holds its key.
+
+redis-py's cluster client finds out who holds which slot, and no more: its pipeline sends commands again after
+a timeout whatever the setting of retries (an append would land twice), and it asks the server for the keys of
+every XREADGROUP. Here a key carries its shard's tag and stands where ``key_of`` says.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, cast
+
+import redis
+from redis import exceptions as client_errors
+from redis.cluster import ClusterNode, RedisCluster
+
+from barograph_core.keys import slot_of_key
+from barograph_core.link import Link, Options, Reply, ServerLink, Value
+from barograph_core.server_url import ServerUrl
+
+_MAX_REDIRECTS: Final = 4
+# Commands whose first key is not their first argument, with its place.
+_KEY_PLACES: Final[Mapping[str, int]] = {"FCALL": 3, "FCALL_RO": 3, "XGROUP": 2, "XINFO": 2, "MEMORY": 2, "OBJECT": 2}
+_KEYLESS: Final = frozenset({"CLIENT", "CONFIG", "DBSIZE", "FUNCTION", "INFO", "PING", "SCAN", "TIME"})
+# What says that the map of the slots is out of date, or that a node is away.
+_STALE_ERRORS: Final = (
+    client_errors.ConnectionError,
+    client_errors.TimeoutError,
+    client_errors.ClusterDownError,
+    OSError,
+)
+
+
+def key_of(args: Sequence[Value]) -> str | bytes | None:
+    """Return the key by which a command is routed, ``None`` when it has none."""
+    name = str(args[0]).upper()
+    if name in _KEYLESS:
+        return None
+    if name in ("FCALL", "FCALL_RO") and int(args[2]) == 0:
+        return None
+    at = args.index("STREAMS") + 1 if name in ("XREAD", "XREADGROUP") else _KEY_PLACES.get(name, 1)
+    if at >= len(args):
+        return None
+    key = args[at]
+    return key if isinstance(key, bytes) else str(key)
+
+
+class ClusterLink:
+    """A Cluster, through a link to each node that was needed so far.
+
+    MOVED, ASK and their like say that nothing was executed: they are followed. After a lost reply nobody
+    knows, so the error is raised and only the next command asks anew who holds its slot.
+    """
+
+    def __init__(self, url: ServerUrl, options: Options, *, keeps_link: bool = False) -> None:
+        self._hosts = url.hosts
+        self._options: Options = {**options, **url.options}
+        self._keeps_link = keeps_link
+        self._cluster: RedisCluster | None = None
+        self._is_stale = False
+        self._links: dict[tuple[str, int], ServerLink] = {}
+
+    def send(self, args: Sequence[Value]) -> Reply:
+        key = key_of(args)
+        for _ in range(_MAX_REDIRECTS):
+            try:
+                return self._link_of(key).send(args)
+            except client_errors.MovedError as moved:
+                self._follow(moved)
+            except client_errors.AskError as ask:
+                return _unless_error(self._ask(ask, args))
+            except _STALE_ERRORS:
+                self._is_stale = True
+                raise
+        raise client_errors.ClusterDownError("the slot keeps moving")
+
+    def send_all(self, commands: Sequence[Sequence[Value]]) -> list[Reply | Exception]:
+        """See ``Link``. Commands without a key go where the first key goes; order holds within a slot."""
+        replies: list[Reply | Exception] = [None] * len(commands)
+        keys = [key_of(args) for args in commands]
+        first = next((key for key in keys if key is not None), None)
+        waiting = list(range(len(commands)))
+        for _ in range(_MAX_REDIRECTS):
+            by_link: dict[ServerLink, list[int]] = {}
+            for at in waiting:
+                key = keys[at]
+                by_link.setdefault(self._link_of(first if key is None else key), []).append(at)
+            for link, places in by_link.items():
+                for at, reply in zip(places, self._send_to(link, [commands[at] for at in places]), strict=True):
+                    replies[at] = reply
+            waiting = [at for at in waiting if self._is_redirected(replies, at, commands[at])]
+            if not waiting:
+                return replies
+        return replies
+
+    def _send_to(self, link: ServerLink, commands: Sequence[Sequence[Value]]) -> list[Reply | Exception]:
+        try:
+            return link.send_all(commands)
+        except _STALE_ERRORS:
+            self._is_stale = True
+            raise
+
+    def _is_redirected(self, replies: list[Reply | Exception], at: int, args: Sequence[Value]) -> bool:
+        """Act on one reply of a pipeline: a MOVED command is to be sent again, an ASK one is sent at once."""
+        reply = replies[at]
+        if isinstance(reply, client_errors.MovedError):
+            self._follow(reply)
+            return True
+        if isinstance(reply, client_errors.AskError):
+            replies[at] = self._ask(reply, args)
+        elif isinstance(reply, _STALE_ERRORS):
+            self._is_stale = True
+        return False
+
+    def masters(self) -> Sequence[Link]:
+        self._is_stale = True
+        return [self._link_to(node) for node in _primaries(self._topology())]
+
+    def close(self) -> None:
+        for link in self._links.values():
+            link.close()
+        cluster, self._cluster = self._cluster, None
+        self._links = {}
+        if cluster is not None:
+            cluster.close()
+
+    def _topology(self) -> RedisCluster:
+        """Return who holds what, asked anew when it may have changed."""
+        if self._cluster is None:
+            self._cluster = RedisCluster(
+                startup_nodes=[_node(host, port) for host, port in self._hosts],
+                # Shards whose nodes live go on while another node is away.
+                require_full_coverage=False,
+                **self._options,
+            )
+        elif self._is_stale:
+            try:
+                self._cluster.nodes_manager.initialize()
+            except (client_errors.RedisError, client_errors.RedisClusterException, OSError):
+                # All nodes may have come back under other addresses: next time begin with those of the URL.
+                self.close()
+                raise
+        self._is_stale = False
+        return self._cluster
+
+    def _link_of(self, key: str | bytes | None) -> ServerLink:
+        cluster = self._topology()
+        node = _primaries(cluster)[0] if key is None else cluster.nodes_manager.get_node_from_slot(slot_of_key(key))
+        return self._link_to(node)
+
+    def _link_to(self, node: ClusterNode) -> ServerLink:
+        place = cast("tuple[str, int]", (node.host, node.port))
+        link = self._links.get(place)
+        if link is None:
+            host, port = place
+            link = ServerLink(redis.Redis(host=host, port=port, **self._options), keeps_link=self._keeps_link)
+            self._links[place] = link
+        return link
+
+    def _follow(self, moved: client_errors.MovedError) -> None:
+        # Not all anew: the node that was asked may not have heard of the move yet.
+        self._topology().nodes_manager.move_slot(moved)
+
+    def _ask(self, ask: client_errors.AskError, args: Sequence[Value]) -> Reply | Exception:
+        """Send to the node that is taking the slot over, for this once."""
+        node = _node(cast(str, ask.host), ask.port)
+        return self._send_to(self._link_to(node), [("ASKING",), args])[1]
+
+
+def _primaries(cluster: RedisCluster) -> list[ClusterNode]:
+    nodes: list[ClusterNode] = cluster.get_primaries()  # type: ignore[no-untyped-call]  # redis-py types none
+    return nodes
+
+
+def _node(host: str, port: int) -> ClusterNode:
+    return ClusterNode(host, port)  # type: ignore[no-untyped-call]  # redis-py types none
+
+
+def _unless_error(reply: Reply | Exception) -> Reply:
+    if isinstance(reply, Exception):
+        raise reply
+    return reply
