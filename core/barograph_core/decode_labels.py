@@ -1,64 +1,42 @@
 """Reads the label sets of batches: there may be as many as events, so in few passes, each at C speed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import accumulate, chain, pairwise
 from typing import Final, cast
 
-import numpy as np
-import numpy.typing as npt
-
 from barograph_core.errors import MalformedEventError
 from barograph_core.events import MAX_FREE_LABELS, MAX_LABEL_BYTES, Kind
-from barograph_core.messagepack import as_array, shown
+from barograph_core.messagepack import shown
 
 Labels = tuple[str, ...]
 
 MAX_STATUS: Final = 999
 
 
-def count_label_sets(raw: object, n: int) -> int:
-    """Return how many label sets a batch of ``n`` events has.
-
-    Raises:
-        MalformedEventError: It is no array of label sets, or they are more than ``n``.
-    """
-    items = as_array(raw)
-    if items is None or not 1 <= len(items) <= n:
-        raise MalformedEventError(f"labels {shown(raw)} is not an array of 1 to {n} label sets")
-    return len(items)
-
-
-def read_label_sets(raws: Iterable[object], kind: Kind) -> tuple[list[Labels], npt.NDArray[np.int32] | None]:
-    """Return the label sets of many batches, one after another, without the status, and the status codes.
+def read_label_sets(label_sets: Sequence[tuple[object, ...]], kind: Kind) -> tuple[list[Labels], list[int]]:
+    """Return the label sets without the status, as text, and the status of each, 0 where the kind has none.
 
     Args:
-        raws: What ``count_label_sets`` found to be arrays, at least one.
-        kind: Of all the batches.
+        label_sets: At least one.
+        kind: Of all of them.
 
     Raises:
         MalformedEventError: They are not as ``events.Kind`` says.
     """
-    items = list(chain.from_iterable(cast("Iterable[tuple[object, ...]]", raws)))
-    if set(map(type, items)) != {tuple}:
-        raise MalformedEventError(f"labels {shown(items)} holds something that is no array")
-    label_sets = cast("list[tuple[object, ...]]", items)
-    # Entries of one producer repeat their label sets: each is checked and turned into text once.
-    distinct = list(dict.fromkeys(label_sets))
     width = len(kind.labels) + kind.has_status
-    if set(map(len, distinct)) == {width}:
-        positions = list(zip(*distinct, strict=True))
+    if set(map(len, label_sets)) == {width}:
+        positions = list(zip(*label_sets, strict=True))
         labels = list(zip(*map(_label_texts, positions[: len(kind.labels)]), strict=True))
     elif kind.has_free_labels:
-        labels = _free_labels(distinct, kind)
+        labels = _free_labels(label_sets, kind)
     else:
         raise MalformedEventError(f"labels of a {kind.name} event are not {width} items each")
-    labels_of = dict(zip(distinct, labels, strict=True))
-    # Of all, not of the distinct: to Python 1, 1.0 and True are one.
-    status = _status_codes([label_set[len(kind.labels)] for label_set in label_sets]) if kind.has_status else None
-    return list(map(labels_of.__getitem__, label_sets)), status
+    if not kind.has_status:
+        return labels, [0] * len(labels)
+    return labels, _status_codes([label_set[len(kind.labels)] for label_set in label_sets])
 
 
-def _free_labels(label_sets: list[tuple[object, ...]], kind: Kind) -> list[Labels]:
+def _free_labels(label_sets: Sequence[tuple[object, ...]], kind: Kind) -> list[Labels]:
     fixed = len(kind.labels)
     least, widths = fixed + kind.has_status, list(map(len, label_sets))
     if not all(least <= width <= least + 2 * MAX_FREE_LABELS and (width - least) % 2 == 0 for width in widths):
@@ -89,12 +67,17 @@ def _label_texts(values: Sequence[object]) -> list[str]:
         raise MalformedEventError(f"labels are not UTF-8: {shown(error.object[error.start :])}") from error
 
 
-def _status_codes(values: Sequence[object]) -> npt.NDArray[np.int32]:
+def _status_codes(values: Sequence[object]) -> list[int]:
+    """Return ``values`` if all are status codes.
+
+    Raises:
+        MalformedEventError: One is none.
+    """
     # bool is an int to Python, and would count as status 0 or 1.
     if set(map(type, values)) != {int}:
         raise MalformedEventError(f"status {shown(values)} is not all integers")
-    codes = cast("Sequence[int]", values)
+    codes = cast("list[int]", values)
     if min(codes) < 0 or max(codes) > MAX_STATUS:
         wrong = min(codes) if min(codes) < 0 else max(codes)
         raise MalformedEventError(f"status {wrong} is not in 0..{MAX_STATUS}")
-    return np.array(codes, np.int32)
+    return codes

@@ -1,7 +1,7 @@
 """Many exact sums at once, as columns of 32-bit digits, so that numpy adds them without rounding.
 
-A float64 is an integer times a power of two, and so lands in three neighbouring digits of a long fixed-point
-number. int64 holds the sum of two thousand million digits before any carrying is due.
+A float64 is an integer times a power of two, and so a few digits of a long fixed-point number. int64 holds the sum
+of two thousand million digits before any carrying is due.
 """
 
 import math
@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from barograph_core.exact import ExactSum
+from barograph_core.row_groups import RowGroups
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -22,10 +23,15 @@ DIGIT_BITS: Final = 32
 LOWEST_EXPONENT: Final = -1074
 # The largest float64 ends in digit 65; two more hold the carry of any count.
 MAX_DIGITS: Final = 68
+# A digit of one value is up to 2**32, and a float64 counts to 2**53.
+MAX_VALUES: Final = 1 << 20
 _HALF: Final = 1 << (DIGIT_BITS - 1)
 _MASK: Final = (1 << DIGIT_BITS) - 1
-# So many values at once stay in the processor's cache; ten times as many cost four times as much each.
-_BLOCK: Final = 4_096
+# In units of a digit: so large that its own last bit is one of them, whatever a digit adds to it or takes from it.
+_ANCHOR: Final = 1.5 * 2.0**52
+_SCALE: Final = 2.0**-128
+# The anchor of digit 62 is 2**962.6.
+_LAST_UNSCALED: Final = 60
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,27 +47,32 @@ class ExactSums:
     low: int
 
     @classmethod
-    def of_values_and_squares(cls, values: FloatArray, rows: IntArray, size: int) -> tuple["ExactSums", "ExactSums"]:
-        """Add up ``values``, and their squares, each into the row below ``size`` that ``rows`` names.
+    def of_grouped(cls, values: FloatArray, groups: RowGroups, size: int) -> "ExactSums":
+        """Add up ``values``, each into its row.
+
+        A float64 is cut into its digits from the highest down: adding and taking away a number so large that
+        the sum cannot hold the lower ones rounds to a multiple of the digit's unit, and what is left over is
+        exact (as in Rump's ExtractVector and Demmel and Nguyen's reproducible sums). The digits of a row are
+        then added as floats, which is exact too as long as they are few enough.
 
         Args:
-            values: Finite, and so are their squares.
-            rows: As many as values.
+            values: Finite, in the order of ``groups``.
+            groups: Which row each is of; at most ``MAX_VALUES``.
             size: How many rows there are.
         """
+        if len(values) > MAX_VALUES:
+            raise ValueError(f"{len(values)} values at once are more than {MAX_VALUES}")
         magnitudes = np.abs(values)
-        largest = float(magnitudes.max(initial=0.0))
-        # Zeros would stretch the digits down to the smallest subnormal.
-        smallest = float(magnitudes.min(initial=math.inf, where=magnitudes > 0))
-        if not largest:
-            return cls(np.zeros((0, size), np.int64), 0), cls(np.zeros((0, size), np.int64), 0)
-        low, high = _digit_of(min(smallest, smallest * smallest)), _digit_of(max(largest, largest * largest))
-        digits = np.zeros((high - low + 4, 2 * size), np.int64)
-        for start in range(0, len(values), _BLOCK):
-            block, targets = values[start : start + _BLOCK], rows[start : start + _BLOCK]
-            _add(digits, low, np.concatenate((block, block * block)), np.concatenate((targets, targets + size)))
-        both = cls._carried(digits, low)
-        return both.rows(0, size), both.rows(size, 2 * size)
+        low, high = _span(magnitudes)
+        if low > high:
+            return cls(np.zeros((0, size), np.int64), 0)
+        digits = np.zeros((high - low + 2, size), np.int64)
+        rest, piece = values, magnitudes
+        for position in range(high, low, -1):
+            rest = _cut(rest, position, piece)
+            digits[position - low, groups.rows] = _digits(piece, position, groups)
+        digits[0, groups.rows] = _digits(rest, low, groups)
+        return cls._carried(digits, low)
 
     @classmethod
     def fold(cls, parts: Sequence["ExactSums"], rows: Sequence[IntArray], size: int) -> "ExactSums":
@@ -114,28 +125,56 @@ class ExactSums:
         ]
 
 
-def _digit_of(value: float) -> int:
-    """Return the position of the lowest digit that a finite ``value``, not negative, reaches into."""
-    return max(math.frexp(value)[1] + 1021, 0) // DIGIT_BITS if value else 0
+def digits_spanned(values: FloatArray) -> int:
+    """Return how many digits the sum of ``values`` may need, carries apart."""
+    low, high = _span(np.abs(values))
+    return high - low + 1
 
 
-def _add(digits: IntArray, low: int, values: FloatArray, rows: IntArray) -> None:
-    """Add each of ``values`` to its row of ``digits``, without carrying."""
-    bits = values.view(np.int64)
-    exponent = (bits >> 52) & 0x7FF
-    implicit = np.minimum(exponent, 1)
-    mantissa = (bits & ((1 << 52) - 1)) | (implicit << 52)
-    if int(bits.min()) < 0:
-        mantissa = np.where(bits < 0, -mantissa, mantissa)
-    exponent -= implicit
-    # A zero, and a square too small for a float64, adds nothing wherever it lands.
-    at = np.maximum((exponent >> 5) - low, 0) * digits.shape[1] + rows
-    exponent &= DIGIT_BITS - 1
-    lower = (mantissa & _MASK) << exponent
-    upper = ((mantissa >> DIGIT_BITS) << exponent) + (lower >> DIGIT_BITS)
-    flat = digits.reshape(-1)
-    np.add.at(flat, at, lower & _MASK)
-    at += digits.shape[1]
-    np.add.at(flat, at, upper & _MASK)
-    at += digits.shape[1]
-    np.add.at(flat, at, upper >> DIGIT_BITS)
+def _span(magnitudes: FloatArray) -> tuple[int, int]:
+    """Return the lowest and highest digit that any of ``magnitudes`` reaches into; 0 and -1 for zeros only."""
+    largest = float(magnitudes.max(initial=0.0))
+    if not largest:
+        return 0, -1
+    smallest = float(magnitudes.min())
+    if not smallest:
+        # Zeros would stretch the digits down to the smallest subnormal.
+        smallest = float(magnitudes.min(initial=math.inf, where=magnitudes > 0))
+    return _lowest_digit_of(smallest), _highest_digit_of(largest)
+
+
+def _lowest_digit_of(value: float) -> int:
+    """Return the position of the lowest digit that ``value``, above 0, may reach into."""
+    return max(math.frexp(value)[1] - 53 - LOWEST_EXPONENT, 0) // DIGIT_BITS
+
+
+def _highest_digit_of(value: float) -> int:
+    """Return the position of the digit that holds the leading bit of ``value``, above 0."""
+    return (math.frexp(value)[1] - 1 - LOWEST_EXPONENT) // DIGIT_BITS
+
+
+def _cut(rest: FloatArray, position: int, piece: FloatArray) -> FloatArray:
+    """Put the nearest multiples of a digit's unit into ``piece`` and return what is left of ``rest``."""
+    unit = _unit(position)
+    if position > _LAST_UNSCALED:
+        # The anchor itself would overflow. Scaling is exact, but for what is far too small to matter here.
+        np.multiply(rest, _SCALE, out=piece)
+        anchor = _ANCHOR * (unit * _SCALE)
+        piece += anchor
+        piece -= anchor
+        piece /= _SCALE
+    else:
+        np.add(rest, _ANCHOR * unit, out=piece)
+        piece -= _ANCHOR * unit
+    return rest - piece
+
+
+def _digits(pieces: FloatArray, position: int, groups: RowGroups) -> IntArray:
+    """Return the sum of ``pieces`` for each group, in units of the digit."""
+    sums = np.add.reduceat(pieces, groups.starts)
+    sums /= _unit(position)
+    return sums.astype(np.int64)
+
+
+def _unit(position: int) -> float:
+    return math.ldexp(1.0, DIGIT_BITS * position + LOWEST_EXPONENT)

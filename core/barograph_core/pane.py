@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import ClassVar
 
-from barograph_core.decode import EventBatch
+from barograph_core.event_block import EventBlock
 from barograph_core.events import KINDS, OTHER_LABEL, Kind
 from barograph_core.pane_codec import pack_tables, unpack_tables
 from barograph_core.series_build import series_by_pane
@@ -28,22 +28,17 @@ class Pane:
         return Pane.EMPTY
 
     @staticmethod
-    def of_batches(batches: Sequence[EventBatch], step_ms: int) -> dict[int, "Pane"]:
-        """Sort the events of ``batches``, all of one service, into panes by their time.
+    def of_blocks(blocks: Iterable[EventBlock], step_ms: int) -> dict[tuple[str, int], "Pane"]:
+        """Sort the events of ``blocks`` into panes by their service and time.
 
         Returns:
-            Start in ms (a multiple of ``step_ms``) -> pane, for each that has an event.
+            Service and start in ms (a multiple of ``step_ms``) -> pane, ascending, for each that has an event.
         """
-        by_kind: dict[str, list[EventBatch]] = {}
-        for batch in batches:
-            by_kind.setdefault(batch.kind.name, []).append(batch)
-        tables: dict[int, dict[str, list[SeriesTable]]] = {}
-        for name, same_kind in by_kind.items():
-            for start_ms, table in series_by_pane(same_kind, step_ms):
-                tables.setdefault(start_ms, {}).setdefault(name, []).append(table)
-        return {
-            start_ms: Pane(_merged(parts) for parts in kinds.values()) for start_ms, kinds in sorted(tables.items())
-        }
+        tables: dict[tuple[str, int], dict[str, list[SeriesTable]]] = {}
+        for block in blocks:
+            for service, start_ms, table in series_by_pane(block, step_ms):
+                tables.setdefault((service, start_ms), {}).setdefault(block.kind.name, []).append(table)
+        return {key: Pane(_merged(parts) for parts in kinds.values()) for key, kinds in sorted(tables.items())}
 
     @staticmethod
     def merge(panes: Sequence["Pane"]) -> "Pane":
@@ -74,6 +69,15 @@ class Pane:
     def kinds(self) -> tuple[str, ...]:
         """Return the names of the kinds that have an event."""
         return tuple(self._tables)
+
+    @property
+    def tables(self) -> Sequence[SeriesTable]:
+        """Return the series of each kind that has an event."""
+        return tuple(self._tables.values())
+
+    def table(self, kind: str) -> SeriesTable | None:
+        """Return the columns of one kind, ``None`` when it has no event."""
+        return self._tables.get(kind)
 
     @property
     def is_empty(self) -> bool:
@@ -132,7 +136,7 @@ class Pane:
         if table is None:
             return []
         wanted = tuple((where or {}).values())
-        values = [_label_values(KINDS[kind], labels, names) for labels in table.labels]
+        values = [label_values(KINDS[kind], labels, names) for labels in table.labels]
         kept = [index for index, found in enumerate(values) if found[len(by) :] == wanted]
         folded = SeriesTable.fold([table.take(kept)], [[values[index][: len(by)] for index in kept]])
         return list(folded.series_summaries())
@@ -165,7 +169,8 @@ def _merged(parts: Sequence[SeriesTable]) -> SeriesTable:
     return parts[0] if len(parts) == 1 else SeriesTable.fold(parts, [part.labels for part in parts])
 
 
-def _label_values(kind: Kind, labels: Labels, names: tuple[str, ...]) -> tuple[str, ...]:
+def label_values(kind: Kind, labels: Labels, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the values of the labels ``names`` of a series; empty where it lacks one."""
     fixed = len(kind.labels)
     # A free label never hides a fixed one of the same name.
     known = dict(zip(labels[fixed::2], labels[fixed + 1 :: 2], strict=True))

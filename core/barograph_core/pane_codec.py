@@ -92,10 +92,15 @@ def _unpack_table(kind: Kind, size: object, content: object) -> SeriesTable:
 
 
 def _write_labels(writer: ColumnWriter, labels: Sequence[Labels]) -> None:
-    texts = [text.encode() for text in chain.from_iterable(labels)]
+    texts = list(chain.from_iterable(labels))
+    content = "".join(texts).encode()
+    lengths = np.fromiter(map(len, texts), np.int64, len(texts))
+    # In ASCII, as most are, a character is a byte.
+    if int(lengths.sum()) != len(content):
+        lengths = np.array([len(text.encode()) for text in texts], np.int64)
     writer.integers(np.fromiter(map(len, labels), np.int64, len(labels)))
-    writer.integers(np.fromiter(map(len, texts), np.int64, len(texts)))
-    writer.raw(b"".join(texts))
+    writer.integers(lengths)
+    writer.raw(content)
 
 
 def _read_labels(reader: ColumnReader, kind: Kind, size: int) -> list[Labels]:

@@ -1,7 +1,7 @@
 """All series of one kind over one span, as columns."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Final
 
@@ -91,6 +91,10 @@ class SeriesTable:
             status_counts=self.status_counts[first:last],
             summaries=self.summaries.rows(start * width, end * width),
         )
+
+    def relabelled(self, labels: Sequence[Labels]) -> "SeriesTable":
+        """Return the same series under other ``labels``, which must ascend too."""
+        return replace(self, labels=labels)
 
     def take(self, indexes: Sequence[int]) -> "SeriesTable":
         """Return the series at ``indexes``, which ascend."""

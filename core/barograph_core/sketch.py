@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from barograph_core.errors import EmptySketchError
+from barograph_core.tally import tally_keys
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -32,16 +33,29 @@ def bins_of(values: FloatArray) -> IntArray:
     Args:
         values: Finite, of magnitude up to ``events.MAX_MAGNITUDE``.
     """
-    bins = np.abs(values * _SCALE).view(np.int64) >> _SHIFT
-    return np.where(values < 0, -bins, bins)
+    # In place: a fresh array for each of these steps costs more than all of them.
+    magnitudes = np.abs(values)
+    magnitudes *= _SCALE
+    bins = magnitudes.view(np.int64)
+    bins >>= _SHIFT
+    if len(values) and values.min() < 0:
+        np.negative(bins, out=bins, where=values < 0)
+    return bins
 
 
 def bin_values(bins: IntArray) -> FloatArray:
     """Return the middle of each bin, within ``RELATIVE_ACCURACY`` of every float64 in it."""
-    magnitude = np.abs(bins)
+    middle = np.abs(bins)
+    is_subnormal = middle < _FIRST_NORMAL
+    middle <<= _SHIFT
+    middle += 1 << (_SHIFT - 1)
     # Half a bin is half a step of the subnormals near 2**-1068, and would round away from the bin.
-    middle = (magnitude << _SHIFT) + (1 << (_SHIFT - 1)) - (magnitude < _FIRST_NORMAL)
-    return np.where(bins == 0, 0.0, np.copysign(middle.view(np.float64) / _SCALE, bins))
+    middle -= is_subnormal
+    values = middle.view(np.float64)
+    values *= 1 / _SCALE
+    np.negative(values, out=values, where=bins < 0)
+    values[bins == 0] = 0.0
+    return values
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,18 +73,25 @@ class Sketch:
     @classmethod
     def of(cls, values: FloatArray) -> "Sketch":
         """Return the sketch of finite ``values``."""
-        bins, counts = np.unique(bins_of(values), return_counts=True)
-        return cls(bins, counts.astype(np.int64))
+        return cls._tally(bins_of(values), None)
 
     @classmethod
     def merge(cls, sketches: Sequence["Sketch"]) -> "Sketch":
         """Return the sketch of all that went into any of ``sketches``."""
         if not sketches:
             return EMPTY
-        bins, positions = np.unique(np.concatenate([sketch.bins for sketch in sketches]), return_inverse=True)
-        counts = np.zeros(len(bins), np.int64)
-        np.add.at(counts, positions, np.concatenate([sketch.counts for sketch in sketches]))
-        return cls(bins, counts)
+        bins = np.concatenate([sketch.bins for sketch in sketches])
+        return cls._tally(bins, np.concatenate([sketch.counts for sketch in sketches]))
+
+    @classmethod
+    def _tally(cls, bins: IntArray, counts: IntArray | None) -> "Sketch":
+        """Count ``bins``, which this may overwrite."""
+        if not len(bins):
+            return EMPTY
+        lowest = int(bins.min())
+        bins -= lowest
+        used, tally = tally_keys(bins, int(bins.max()) + 1, counts)
+        return cls(used + lowest, tally)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sketch):

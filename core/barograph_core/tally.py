@@ -7,8 +7,9 @@ import numpy.typing as npt
 
 IntArray = npt.NDArray[np.int64]
 
-# A cell of a table costs about a fifth of what sorting a key does.
-_CELLS_PER_KEY: Final = 4
+# A cell of a table costs about 1 ns, sorting a key of 32 bits about 20.
+_CELLS_PER_KEY: Final = 16
+_LIMIT_OF_INT32: Final = 1 << 31
 
 
 def tally_keys(keys: IntArray, limit: int, counts: IntArray | None = None) -> tuple[IntArray, IntArray]:
@@ -25,18 +26,25 @@ def tally_keys(keys: IntArray, limit: int, counts: IntArray | None = None) -> tu
         else:
             tally = np.zeros(limit, np.int64)
             np.add.at(tally, keys, counts)
-        used = np.flatnonzero(tally)
+        # Of flags, because to look for them in a column of int64 takes five times as long.
+        used = np.flatnonzero(tally != 0)
         return used, tally[used]
     if counts is None:
-        keys = np.sort(keys)
-        starts = _run_starts(keys)
-        return keys[starts], np.diff(starts, append=len(keys))
+        # Sorting keys of half the width takes about half the time.
+        keys = np.sort(keys.astype(np.int32)).astype(np.int64) if limit < _LIMIT_OF_INT32 else np.sort(keys)
+        return tally_sorted(keys)
     # The stable sort makes use of runs, and what is merged consists of sorted parts.
     order = np.argsort(keys, kind="stable")
     keys, counts = keys[order], counts[order]
     starts = _run_starts(keys)
     # reduceat refuses an empty array.
     return keys[starts], np.add.reduceat(counts, starts) if len(starts) else counts
+
+
+def tally_sorted(keys: IntArray) -> tuple[IntArray, IntArray]:
+    """Return what ``tally_keys`` does, of ascending ``keys``."""
+    starts = _run_starts(keys)
+    return keys[starts], np.diff(starts, append=len(keys))
 
 
 def _run_starts(keys: IntArray) -> IntArray:

@@ -1,18 +1,19 @@
 """What a producer packs comes back; what anybody else writes is refused, and nothing else happens."""
 
-import dataclasses
 import math
 
 import msgpack  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from barograph_core.decode import EventBatch, decode_batch, decode_batches
+from barograph_core.decode import decode_batch
+from barograph_core.entry_decoder import DecodedEntries, EntryDecoder
 from barograph_core.errors import MalformedEventError
+from barograph_core.event_block import EventBlock
 from barograph_core.events import KINDS, MAX_MAGNITUDE, Kind
 from barograph_core.messagepack import pack
+from barograph_core.pane import Pane
 from tests.batches import Event, entry, with_fields
 
 LABEL = st.text(st.characters(codec="utf-8"), max_size=12)
@@ -135,35 +136,99 @@ def test_any_column_is_refused_cleanly(code: str, content: bytes, position: int)
 
 
 ENTRIES = st.lists(KIND_AND_EVENTS, min_size=1, max_size=6).map(
-    lambda drawn: [entry(kind.name, events, seq=seq) for seq, (kind, events) in enumerate(drawn, 1)]
+    lambda drawn: [
+        with_fields(entry(kind.name, events, seq=seq), service=b"ab"[seq % 2 :][:1])
+        for seq, (kind, events) in enumerate(drawn, 1)
+    ]
 )
 
 
 @settings(max_examples=60, deadline=None)
-@given(ENTRIES)
-def test_many_entries_are_read_as_each_alone(entries: list[dict[bytes, bytes]]) -> None:
-    """Whatever kinds, widths and absent columns stand beside each other."""
-    assert [facts(batch) for batch in decode_batches(entries)] == [facts(decode_batch(one)) for one in entries]
+@given(st.lists(ENTRIES, min_size=1, max_size=3))
+def test_many_entries_are_read_as_each_alone(reads: list[list[dict[bytes, bytes]]]) -> None:
+    """Whatever kinds, widths and absent columns stand beside each other, and whatever was read before."""
+    decoder = EntryDecoder()
+    for entries in reads:
+        assert facts(decoder.decode(entries)) == [decode_alone(one) for one in entries]
 
 
 @settings(max_examples=80, deadline=None)
 @given(ENTRIES, st.data())
-def test_a_bad_entry_is_refused_among_others_as_alone(entries: list[dict[bytes, bytes]], data: st.DataObject) -> None:
-    """What one entry alone may not be, it may not be among others, and what it may be, it may."""
+def test_a_bad_entry_is_named_among_others_as_alone(entries: list[dict[bytes, bytes]], data: st.DataObject) -> None:
+    """What one entry alone may not be, it may not be among others, and these are read."""
     chosen = data.draw(st.integers(0, len(entries) - 1))
     damaged = bytearray(entries[chosen][b"data"])
     damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
     entries[chosen] = with_fields(entries[chosen], data=bytes(damaged))
+    assert facts(EntryDecoder().decode(entries)) == [decode_alone(one) for one in entries]
+
+
+@settings(max_examples=60, deadline=None)
+@given(ENTRIES, st.data())
+def test_bytes_that_move_from_one_entry_to_the_next_are_noticed(
+    entries: list[dict[bytes, bytes]], data: st.DataObject
+) -> None:
+    """They are unpacked in one stream: an entry must not end in its neighbour."""
+    entries = [*entries, *entries]
+    at = data.draw(st.integers(0, len(entries) - 2))
+    cut = data.draw(st.integers(1, len(entries[at][b"data"])))
+    moved, rest = entries[at][b"data"][-cut:], entries[at][b"data"][:-cut]
+    entries[at] = with_fields(entries[at], data=rest)
+    entries[at + 1] = with_fields(entries[at + 1], data=moved + entries[at + 1][b"data"])
+    assert facts(EntryDecoder().decode(entries)) == [decode_alone(one) for one in entries]
+
+
+@settings(max_examples=60, deadline=None)
+@given(ENTRIES)
+def test_panes_of_many_entries_are_those_of_each_alone(entries: list[dict[bytes, bytes]]) -> None:
+    """Built together or one by one and merged: the same bytes."""
+    together = Pane.of_blocks(EntryDecoder().decode(entries).blocks, 1_000)
+    alone: dict[tuple[str, int], list[Pane]] = {}
+    for one in entries:
+        for key, pane in Pane.of_blocks(EntryDecoder().decode([one]).blocks, 1_000).items():
+            alone.setdefault(key, []).append(pane)
+    assert {key: pane.pack() for key, pane in together.items()} == {
+        key: Pane.merge(panes).pack() for key, panes in alone.items()
+    }
+
+
+def decode_alone(fields: dict[bytes, bytes]) -> str:
     try:
-        alone = facts(decode_batch(entries[chosen]))
+        batch = decode_batch(fields)
     except MalformedEventError:
-        with pytest.raises(MalformedEventError):
-            decode_batches(entries)
-    else:
-        assert facts(decode_batches(entries)[chosen]) == alone
+        return "bad"
+    return repr(records(batch.block))
 
 
-def facts(batch: EventBatch) -> list[str]:
-    """Return all that a batch holds, NaN included, in a form that compares."""
-    values = [getattr(batch, name.name) for name in dataclasses.fields(batch)]
-    return [repr(value.tolist() if isinstance(value, np.ndarray) else value) for value in values]
+def facts(decoded: DecodedEntries) -> list[str]:
+    """Return for each entry the records that were read of it, or that it is bad."""
+    found = {bad.position: "bad" for bad in decoded.bad}
+    for block in decoded.blocks:
+        for position in set(block.entry_of.tolist()):
+            found[position] = repr(records(block.select(block.entry_of == position)))
+    return [found[position] for position in range(len(found))]
+
+
+def records(block: EventBlock) -> list[tuple[object, ...]]:
+    """Return all that the records of a block hold, in a form whose text compares, NaN included."""
+    services = [0] * len(block) if block.service_of is None else block.service_of.tolist()
+    columns = [[math.nan] * len(block) if column is None else column.tolist() for column in block.columns]
+    return [
+        (
+            block.kind.name,
+            block.services[service],
+            block.table.labels[int(block.table.series[label_set])],
+            int(block.table.status[label_set]),
+            time_ms,
+            weight,
+            *values,
+        )
+        for service, label_set, time_ms, weight, *values in zip(
+            services,
+            block.label_sets.tolist(),
+            block.times_ms.tolist(),
+            [1] * len(block) if block.weights is None else block.weights.tolist(),
+            *columns,
+            strict=True,
+        )
+    ]

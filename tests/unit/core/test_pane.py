@@ -10,11 +10,11 @@ from barograph_core.exact import ZERO, ExactSum
 from barograph_core.messagepack import pack, unpack_array
 from barograph_core.pane import Pane
 from barograph_core.summary import Summary
-from tests.batches import Event, custom, decoded, model, request, values
+from tests.batches import Event, custom, decoded, model, panes_by_start, request, values
 
 
 def pane_of(kind: str, *events: Event) -> Pane:
-    (pane,) = Pane.of_batches([decoded(kind, events)], 1_000).values()
+    (pane,) = panes_by_start([decoded(kind, events)], 1_000).values()
     return pane
 
 
@@ -36,7 +36,7 @@ MIXED = Pane.merge(
 def test_events_go_where_their_time_says() -> None:
     """A pane begins at a whole multiple of the step, and holds what lies before the next."""
     events = [request(time_ms) for time_ms in (0, 999, 1_000, 5_500, 5_999)]
-    panes = Pane.of_batches([decoded("request", events)], 1_000)
+    panes = panes_by_start([decoded("request", events)], 1_000)
     assert {start: pane.event_count for start, pane in panes.items()} == {0: 2, 1_000: 1, 5_000: 2}
     assert list(panes) == sorted(panes)
 
@@ -44,11 +44,11 @@ def test_events_go_where_their_time_says() -> None:
 def test_panes_far_apart_cost_no_more_than_their_events() -> None:
     """A stranger's times may lie centuries apart."""
     events = [request(time_ms, route=f"/{time_ms}") for time_ms in (0, 10**6, 2**53 - 2)]
-    assert list(Pane.of_batches([decoded("request", events)], 1_000)) == [0, 1_000_000, 9_007_199_254_740_000]
+    assert list(panes_by_start([decoded("request", events)], 1_000)) == [0, 1_000_000, 9_007_199_254_740_000]
 
 
 def test_no_batches_make_no_pane() -> None:
-    assert Pane.of_batches([], 1_000) == {}
+    assert panes_by_start([], 1_000) == {}
 
 
 def test_a_series_is_summed_up() -> None:
@@ -110,14 +110,14 @@ def test_order_and_split_do_not_show() -> None:
     assert Pane.merge(parts[::-1]).pack() == once.pack()
     assert Pane.merge([Pane.merge(parts[2:]), Pane.EMPTY, Pane.merge(parts[:2])]).pack() == once.pack()
     batches = [decoded("request", REQUESTS[1:]), decoded("request", REQUESTS[:1])]
-    assert Pane.of_batches(batches, 1_000)[1_000].pack() == once.pack()
+    assert panes_by_start(batches, 1_000)[1_000].pack() == once.pack()
 
 
 def test_very_many_events_are_added_in_pieces() -> None:
     """What is too much at once is split, and nothing is lost."""
     events = [request(1_000 + index % 1_000, index / 7, f"/{index % 3}", 200 + index % 2) for index in range(1_000)]
     batch = decoded("request", events)
-    pane = Pane.of_batches([batch] * 70, 1_000)[1_000]
+    pane = panes_by_start([batch] * 70, 1_000)[1_000]
     (row,) = pane.group("request")
     assert row.status == {200: 35_000, 201: 35_000}
     assert row.measures["duration_ms"].sum == math.fsum(values(events) * 70)
@@ -129,7 +129,7 @@ def test_very_many_series_are_added_in_pieces() -> None:
         decoded("model", [model(10.0**-index, version=f"{number}.{index}") for index in range(300)] * 3)
         for number in range(60)
     ]
-    pane = Pane.of_batches(batches, 1_000)[1_000]
+    pane = panes_by_start(batches, 1_000)[1_000]
     (row,) = pane.group("model")
     assert row.count == 54_000
     assert row.measures["prediction"].sum == math.fsum([10.0**-index for index in range(300)] * 180)
