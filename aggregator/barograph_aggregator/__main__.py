@@ -3,32 +3,42 @@
 import sys
 from collections.abc import Sequence
 
+from barograph_aggregator.allocator import keep_freed_memory
 from barograph_aggregator.collector import calm_collector
-from barograph_aggregator.commit import Committer, FencedCommitter
-from barograph_aggregator.settings import AggregatorSettings
+from barograph_aggregator.commit import Committer, FencedCommitter, TimedCommitter
+from barograph_aggregator.settings import AggregatorSettings, steps_to_close
 from barograph_aggregator.worker import GROUP, AggregatorHandler
 from barograph_core.clock import SystemClock
 from barograph_core.consumer import Consumer, ConsumerSettings
 from barograph_core.keys import ShardKeys
 from barograph_core.self_metrics import Counters
+from barograph_core.shard_loops import Loop, serve_shards
 from barograph_core.stream import Connection
-from barograph_core.worker import Start, begin, guarded, serve, stop_on_signals, wait_for_library
+from barograph_core.worker import Start, begin, guarded, stop_on_signals
 
 
 def make_consumer(start: Start[AggregatorSettings], keys: ShardKeys, *, committer: Committer | None = None) -> Consumer:
     """Build the consumer of one shard, with a connection of its own and, unless given, the fenced committer."""
     settings, clock, counters = start.stage, SystemClock(), Counters()
+    steps = steps_to_close(start.server, settings, start.config)
     connection = Connection.open(start.server.url, client_name="barograph-aggregator")
     committer = committer or FencedCommitter(
         connection,
         keys,
         group=GROUP,
         consumer=start.name,
-        step_ms=settings.base_step_ms,
+        step_ms=steps[0].step_ms,
         keep_metrics_ms=settings.keep_metrics_ms,
     )
     handler = AggregatorHandler(
-        connection, keys, settings, consumer=start.name, committer=committer, clock=clock, counters=counters
+        connection,
+        keys,
+        settings,
+        steps=steps,
+        consumer=start.name,
+        committer=TimedCommitter(committer, clock, counters),
+        clock=clock,
+        counters=counters,
     )
     return Consumer(
         connection,
@@ -57,12 +67,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: Sequence[str] | None) -> int:
     start = begin("aggregator", argv, AggregatorSettings)
+    steps_to_close(start.server, start.stage, start.config)
     calm_collector()
-    stop = stop_on_signals()
-    connection = Connection.open(start.server.url)
-    wait_for_library(connection, stop)
-    connection.close()
-    return serve("aggregator", [make_consumer(start, keys).run for keys in start.shards], stop)
+    keep_freed_memory()
+
+    def make_loops(keys: ShardKeys, /, *, is_new: bool) -> list[Loop]:
+        del is_new
+        return [make_consumer(start, keys).run]
+
+    return serve_shards("aggregator", start.server, make_loops, stop_on_signals())
 
 
 if __name__ == "__main__":

@@ -2,22 +2,23 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from barograph_aggregator.closed_entry import closed_fields
+from barograph_aggregator.closing_call import ClosingCall, OpenPane, empty_source
+from barograph_aggregator.pane_memory import PaneMemory
 from barograph_aggregator.settings import AggregatorSettings
+from barograph_aggregator.span import EVERYTHING, Span
+from barograph_aggregator.store_memory import Block
 from barograph_core.errors import CommandRefusedError, MalformedEventError
 from barograph_core.keys import ShardKeys
-from barograph_core.pane import Pane
 from barograph_core.self_metrics import Counters
-from barograph_core.store import Step
-from barograph_core.stream import Connection, Value, as_bytes, as_hash, as_int, as_list, as_text
+from barograph_core.steps import Step
+from barograph_core.stream import Connection, Reply, Value, as_hash, as_int, as_list, as_text
 
 log = logging.getLogger(__name__)
 
 # A worker that comes back after hours must not spend one tick on a whole outage: between ticks it reads, claims and
-# looks whether it is to stop. A pane takes 1 to 4 ms.
-_PANES_A_TICK = 200
+# looks whether it is to stop. A pane takes 0.5 to 2 ms.
+_PANES_A_TICK = 400
 _EMPTY_PANES_A_TICK = 600
 _EMPTY_PANES_A_SERVICE = 60
 # Even when that is used up, each service gains on the clock.
@@ -26,50 +27,44 @@ _ROLL_UPS_LOOKED_AT = 2_000
 _REMEMBERED_COMPLAINTS = 1_000
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class OpenPane:
-    """A pane or roll-up that waits for the watermark. Sorts by end, children before their parents."""
-
-    end_ms: int
-    step_ms: int
-    service: str
-
-    @property
-    def start_ms(self) -> int:
-        return self.end_ms - self.step_ms
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """What a pane is made from: its token says whether that is still all."""
-
-    key: str
-    token: int
-    revision: int
-    pane: Pane
-
-
 class Closer:
     """Closes what the watermark has passed. Any number may work at once; one wins each pane."""
 
     def __init__(
-        self, connection: Connection, keys: ShardKeys, settings: AggregatorSettings, counters: Counters
+        self,
+        connection: Connection,
+        keys: ShardKeys,
+        settings: AggregatorSettings,
+        steps: Sequence[Step],
+        counters: Counters,
+        span: Span = EVERYTHING,
+        memory: PaneMemory | None = None,
     ) -> None:
         self._connection = connection
         self._keys = keys
         self._settings = settings
         self._counters = counters
-        self._steps = settings.steps
-        self._by_length = {step.step_ms: step for step in self._steps}
+        self._span = span
+        self._steps = tuple(steps)
+        self._lengths_ms = {step.step_ms for step in self._steps}
         self._base = self._steps[0]
+        self._calls = ClosingCall(connection, keys, settings, steps, memory or PaneMemory())
+        self._watermark_ms = self._deletions = 0
         self._ticked_through_ms = 0
         self._empty_left = 0
         self._complaints: set[tuple[str, int]] = set()
 
-    def advance(self, watermark_ms: int) -> None:
-        """Close every pane that ends at or before ``watermark_ms``, move quiet services on, then roll up."""
+    def advance(self, watermark_ms: int, deletions: int = 0) -> None:
+        """Close every pane that ends at or before ``watermark_ms``, move quiet services on, then roll up.
+
+        Args:
+            watermark_ms: No event before it is still to come.
+            deletions: How many services had ever been deleted at that time: what was read of one before its
+                deletion is not written after it.
+        """
+        self._watermark_ms, self._deletions = watermark_ms, deletions
         self._empty_left = _EMPTY_PANES_A_TICK
-        self._close_in_order(self._due(self._keys.open, watermark_ms, _PANES_A_TICK))
+        self._close_in_order(self._due(self._keys.open, _PANES_A_TICK))
         through_ms = watermark_ms - watermark_ms % self._base.step_ms
         if through_ms > self._ticked_through_ms:
             # Before the roll-ups: they wait until their service is closed through their end.
@@ -77,46 +72,96 @@ class Closer:
             self._ticked_through_ms = through_ms
         # Closing a child makes its parent due, up to the coarsest step.
         for _ in self._steps[1:]:
-            if not self._roll_up(watermark_ms):
+            if not self._roll_up():
                 break
 
-    def _roll_up(self, watermark_ms: int) -> bool:
-        due = self._due(self._keys.rollups, watermark_ms, _ROLL_UPS_LOOKED_AT)
+    def close_now(self, opened: OpenPane) -> None:
+        """Close a pane of the base step whatever the watermark: one that no event will ever come into."""
+        (source,) = self._calls.read([opened])
+        self._calls.close({opened.service: [(opened, source)]}, self._watermark_ms, self._deletions)
+
+    def take_written(self) -> set[Block]:
+        """Return the blocks that were written to since the last call."""
+        return self._calls.take_written()
+
+    def _roll_up(self) -> bool:
+        due = self._due(self._keys.rollups, _ROLL_UPS_LOOKED_AT)
         if not due:
             return False
         closed = as_hash(self._connection.command("HGETALL", self._keys.closed))
-        ready = [opened for opened in due if int(closed.get(opened.service, b"0")) >= opened.end_ms]
+        # A service that is not listed has retired: nothing of it is still to be closed.
+        ready = [opened for opened in due if opened.end_ms <= int(closed.get(opened.service, opened.end_ms))]
         self._close_in_order(ready[:_PANES_A_TICK])
         return bool(ready)
 
-    def _due(self, key: str, watermark_ms: int, most: int) -> list[OpenPane]:
-        reply = self._connection.command("ZRANGEBYSCORE", key, "-inf", watermark_ms, "LIMIT", 0, most)
+    def _due(self, key: str, most: int) -> list[OpenPane]:
+        reply = self._connection.command("ZRANGEBYSCORE", key, "-inf", self._watermark_ms, "LIMIT", 0, most)
         due: list[OpenPane] = []
+        outside: list[OpenPane] = []
         for member in as_list(reply):
             service, step, start = as_text(member).rsplit(":", 2)
             opened = OpenPane(int(start) + int(step), int(step), service)
-            if opened.step_ms in self._by_length:
+            if not self._span.holds(opened.start_ms, opened.end_ms):
+                outside.append(opened)
+            elif opened.step_ms in self._lengths_ms:
                 due.append(opened)
             else:
                 # Left over from other settings, or those of another worker are right and ours are not.
                 self._complain(opened, "no step of these settings is that long")
+        if outside:
+            members: list[Value] = [f"{opened.service}:{opened.step_ms}:{opened.start_ms}" for opened in outside]
+            parts: list[Value] = [self._calls.parts_key(opened) for opened in outside]
+            self._connection.pipeline([["ZREM", key, *members], ["UNLINK", *parts]])
         return sorted(due)
 
     def _close_in_order(self, due: Sequence[OpenPane]) -> None:
+        waiting = list(due)
         held_back: set[str] = set()
-        for opened in due:
-            if opened.service not in held_back and not self._close(opened):
-                held_back.add(opened.service)
+        while waiting:
+            most = self._calls.panes_at_once
+            batch = [opened for opened in waiting[:most] if opened.service not in held_back]
+            waiting = self._close(batch, held_back) + waiting[most:]
 
-    def _close(self, opened: OpenPane) -> bool:
+    def _close(self, batch: Sequence[OpenPane], held_back: set[str]) -> list[OpenPane]:
+        """Close ``batch``, add services that cannot go on to ``held_back``, and return panes to try once more."""
+        by_service: dict[str, list[OpenPane]] = {}
+        for opened in batch:
+            by_service.setdefault(opened.service, []).append(opened)
         try:
-            source = self._read_source(opened)
-            return self._write(opened.service, self._by_length[opened.step_ms], opened.start_ms, source)
+            sources = dict(zip(batch, self._calls.read(batch), strict=True))
+            calls = {service: [(one, sources[one]) for one in panes] for service, panes in by_service.items()}
+            replies = self._calls.close(calls, self._watermark_ms, self._deletions)
+            for opened in batch:
+                if opened.step_ms == self._base.step_ms:
+                    self._counters.observe("parts_per_pane", sources[opened].token)
         except (MalformedEventError, CommandRefusedError) as error:
             # Foreign data under our keys, or a newer worker's: this service waits, the others go on.
-            self._counters.add("loop_errors")
-            self._complain(opened, str(error))
-            return False
+            if len(by_service) == 1:
+                self._counters.add("loop_errors")
+                self._complain(batch[0], str(error))
+                held_back.update(by_service)
+                return []
+            return [again for panes in by_service.values() for again in self._close(panes, held_back)]
+        return [
+            again for service, panes in by_service.items() for again in self._settle(panes, replies[service], held_back)
+        ]
+
+    def _settle(self, panes: Sequence[OpenPane], replies: Sequence[list[Reply]], held_back: set[str]) -> list[OpenPane]:
+        """Count what became of one service's panes and return those behind a hole that is filled now."""
+        for at, (status, *rest) in enumerate(replies):
+            outcome = as_text(status)
+            if outcome == "hole":
+                service, start_ms = panes[at].service, panes[at].start_ms
+                if self._close_empty(service, as_int(rest[0]), start_ms):
+                    return list(panes[at:])
+                held_back.add(service)
+            elif outcome == "changed":
+                self._counters.add("close_conflicts")
+                held_back.add(panes[at].service)
+            else:
+                is_first = outcome == "ok" and as_int(rest[0]) == 0
+                self._counters.add("panes_closed" if is_first else "panes_revised")
+        return []
 
     def _complain(self, opened: OpenPane, reason: str) -> None:
         about = (opened.service, opened.step_ms)
@@ -127,76 +172,6 @@ class Closer:
         self._complaints.add(about)
         facts = {"service": opened.service, "step_ms": opened.step_ms, "start_ms": opened.start_ms}
         log.error("pane.cannot_close", extra={**facts, "reason": reason})
-
-    def _read_source(self, opened: OpenPane) -> _Source:
-        if opened.step_ms != self._base.step_ms:
-            return self._read_children(opened)
-        key = self._keys.parts(opened.service, opened.start_ms)
-        block = self._block_key(opened.service, self._base, opened.start_ms)
-        start = opened.start_ms
-        # The stored pane first: other clients come between the two. A closing before this revision is in it, one
-        # after it makes ours fail. In the other order the parts would count twice when the list has as many again.
-        held, parts = self._connection.pipeline([["HMGET", block, f"r{start}", start], ["LRANGE", key, 0, -1]])
-        blobs = [as_bytes(part) for part in as_list(parts)]
-        token, (revision, stored) = len(blobs), as_list(held)
-        if stored is not None:
-            blobs.append(as_bytes(stored))
-        pane = Pane.merge([Pane.unpack(blob) for blob in blobs])
-        return _Source(key, token, -1 if revision is None else as_int(revision), pane)
-
-    def _read_children(self, opened: OpenPane) -> _Source:
-        key = self._keys.panes(opened.service, self._finer(opened.step_ms).step_ms, opened.start_ms)
-        block = self._block_key(opened.service, self._by_length[opened.step_ms], opened.start_ms)
-        revision, children = self._connection.pipeline([["HGET", block, f"r{opened.start_ms}"], ["HGETALL", key]])
-        fields = as_hash(children)
-        pane = Pane.merge([Pane.unpack(blob) for name, blob in fields.items() if name.isdigit()])
-        return _Source(key, int(fields.get("v", b"0")), -1 if revision is None else as_int(revision), pane)
-
-    def _finer(self, step_ms: int) -> Step:
-        return next(step for step in self._steps if step.span_ms == step_ms)
-
-    def _write(self, service: str, step: Step, start_ms: int, source: _Source) -> bool:
-        is_base = step is self._base
-        parent_ms = 0 if step is self._steps[-1] else step.span_ms
-        reply = self._connection.call(
-            "baro_close_1",
-            [
-                source.key,
-                self._block_key(service, step, start_ms),
-                self._keys.open,
-                self._keys.rollups,
-                self._keys.closed,
-                self._keys.producers(service),
-                self._keys.metrics,
-            ],
-            [
-                service,
-                step.step_ms,
-                start_ms,
-                self._base.step_ms,
-                source.token,
-                source.revision,
-                source.pane.pack(),
-                step.keep_ms,
-                0 if is_base else self._finer(step.step_ms).keep_ms,
-                self._settings.no_data_ms,
-                self._settings.keep_metrics_ms,
-                parent_ms,
-                *(closed_fields(source.pane, step.step_ms) if is_base else ()),
-            ],
-        )
-        status, *rest = as_list(reply)
-        if as_text(status) == "hole":
-            is_filled = self._close_empty(service, as_int(rest[0]), start_ms)
-            return is_filled and self._write(service, step, start_ms, source)
-        if as_text(status) != "ok":
-            self._counters.add("close_conflicts")
-            return False
-        self._counters.add("panes_closed" if as_int(rest[0]) == 0 else "panes_revised")
-        return True
-
-    def _block_key(self, service: str, step: Step, start_ms: int) -> str:
-        return self._keys.panes(service, step.step_ms, start_ms - start_ms % step.span_ms)
 
     def _move_quiet_services(self, through_ms: int) -> None:
         closed = as_hash(self._connection.command("HGETALL", self._keys.closed))
@@ -211,7 +186,7 @@ class Closer:
             self._close_empty(as_text(held), int(closed[as_text(held)]), through_ms)
 
     def _close_empty(self, service: str, from_ms: int, through_ms: int) -> bool:
-        """Close empty panes one by one: each records how many instances are missing.
+        """Close empty panes: each records how many instances are missing.
 
         Returns:
             Whether all of them are closed; a long hole is filled over several ticks.
@@ -220,8 +195,10 @@ class Closer:
         starts = range(from_ms - from_ms % step_ms, through_ms, step_ms)
         most = min(_EMPTY_PANES_A_SERVICE, max(_EMPTY_PANES_AT_LEAST, self._empty_left))
         self._empty_left -= min(most, len(starts))
-        for start in starts[:most]:
-            source = _Source(self._keys.parts(service, start), 0, -1, Pane.empty())
-            if not self._write(service, self._base, start, source):
-                return False
-        return len(starts) <= most
+        panes = [(OpenPane(start + step_ms, step_ms, service), empty_source()) for start in starts[:most]]
+        replies = self._calls.close({service: panes}, self._watermark_ms, self._deletions)[service]
+        closed = sum(as_text(status) == "ok" for status, *_ in replies)
+        self._counters.add("panes_closed", closed)
+        if closed < len(panes):
+            self._counters.add("close_conflicts")
+        return closed == len(starts)

@@ -1,52 +1,82 @@
 """Which events are too late, or too early, to count: a function of the log alone, so that a replay decides alike."""
 
-import dataclasses
-from typing import TypeAlias
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from barograph_core.decode import EventBatch
+from barograph_core.event_block import EventBlock
+from barograph_core.keys import ShardKeys
+from barograph_core.stream import Connection, Entry, Value
 
-BoolArray: TypeAlias = npt.NDArray[np.bool_]
+# As long as a producer's own report lives.
+_REPORT_LIFE_S: Final = 3_600
 
 
-def within_bounds(
-    batch: EventBatch, arrived_ms: int, *, allowed_lateness_ms: int, max_future_ms: int
-) -> tuple[EventBatch | None, int]:
-    """Drop the events of ``batch`` that lie too far from their arrival.
+@dataclass(slots=True)
+class OutOfBounds:
+    """Events that do not count, by the instance that sent them.
 
-    Args:
-        batch: A decoded entry.
-        arrived_ms: The ms of the entry's id: the server's clock when it was appended.
-        allowed_lateness_ms: How far an event may lie before ``arrived_ms``.
-        max_future_ms: How far after it; producers' clocks differ.
-
-    Returns:
-        The batch with what is left (the same object when all is), or ``None`` when nothing is, and how
-        many events were dropped.
+    Attributes:
+        late: Further before their arrival than the allowed lateness.
+        future: Further after their arrival than a clock may be ahead.
     """
-    earliest, latest = arrived_ms - allowed_lateness_ms, arrived_ms + max_future_ms
-    # The decoder has made sure that the header is right; this spares most entries every array operation.
-    if earliest <= batch.first_ms and batch.last_ms <= latest:
-        return batch, 0
-    is_inside = (batch.times_ms >= earliest) & (batch.times_ms <= latest)
-    return keep_events(batch, is_inside), batch.n - int(is_inside.sum())
+
+    late: Counter[str] = field(default_factory=Counter[str])
+    future: Counter[str] = field(default_factory=Counter[str])
+
+    @property
+    def total(self) -> int:
+        return self.late.total() + self.future.total()
 
 
-def keep_events(batch: EventBatch, mask: BoolArray) -> EventBatch | None:
-    """Return ``batch`` with the events where ``mask`` is true, or ``None`` when there are none."""
-    n = int(mask.sum())
-    if not n:
-        return None
-    times_ms = batch.times_ms[mask]
-    return dataclasses.replace(
-        batch,
-        n=n,
-        first_ms=int(times_ms.min()),
-        last_ms=int(times_ms.max()),
-        series=batch.series[mask],
-        times_ms=times_ms,
-        columns=tuple(None if column is None else column[mask] for column in batch.columns),
-        weights=None if batch.weights is None else batch.weights[mask],
-    )
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How far an event may lie from its arrival: the ms of its entry's id, the server's clock when it was appended."""
+
+    allowed_lateness_ms: int
+    max_future_ms: int
+
+    def split(self, block: EventBlock, entries: Sequence[Entry], dropped: OutOfBounds) -> EventBlock:
+        """Return what of ``block`` lies within the bounds (the same object when all does), and count the rest.
+
+        A record that stands for several events counts as so many.
+
+        Args:
+            block: What was decoded of ``entries``.
+            entries: Ascending.
+            dropped: Where the rest is added.
+        """
+        # Between the bounds of the first entry and of the last: this spares most blocks a look at each arrival.
+        earliest_ms = entries[-1].id.ms - self.allowed_lateness_ms
+        latest_ms = entries[0].id.ms + self.max_future_ms
+        if not len(block) or earliest_ms <= int(block.times_ms.min()) <= int(block.times_ms.max()) <= latest_ms:
+            return block
+        ahead_ms = block.times_ms - np.array([entry.id.ms for entry in entries], np.int64)[block.entry_of]
+        is_late, is_future = ahead_ms < -self.allowed_lateness_ms, ahead_ms > self.max_future_ms
+        _count(block.select(is_late), entries, dropped.late)
+        _count(block.select(is_future), entries, dropped.future)
+        return block.select(~(is_late | is_future))
+
+
+def _count(block: EventBlock, entries: Sequence[Entry], counts: Counter[str]) -> None:
+    positions, inverse = np.unique(block.entry_of, return_inverse=True)
+    for position, events in zip(positions.tolist(), np.bincount(inverse, block.weights).tolist(), strict=True):
+        counts[entries[position].fields[b"instance"].decode()] += int(events)
+
+
+def report(connection: Connection, keys: ShardKeys, dropped: OutOfBounds) -> None:
+    """Add what was dropped to the reports of the instances that sent it, for ``barograph status``.
+
+    After the commit and apart from it: a worker that dies in between leaves these figures short, the panes never.
+    """
+    commands: list[list[Value]] = []
+    for name, counts in (("events_late", dropped.late), ("events_future", dropped.future)):
+        for instance, count in counts.items():
+            if count:
+                key = keys.producer(instance)
+                commands.append(["HINCRBY", key, name, count])
+                commands.append(["EXPIRE", key, _REPORT_LIFE_S])
+    connection.pipeline(commands)

@@ -1,26 +1,17 @@
 """The section ``[aggregator]``."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from barograph_core.store import DEFAULT_KEEP, Step, parse_keep
-
-
-def _check_keep(value: object) -> str:
-    try:
-        parse_keep(str(value))
-    except ValueError as error:
-        return str(error)
-    return ""
+from barograph_core.errors import Problem, SettingsError
+from barograph_core.settings import ConfigFile, ServerSettings, build_settings
+from barograph_core.steps import Step, parse_keep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AggregatorSettings:
     """How events become panes."""
 
-    keep: str = field(
-        default=DEFAULT_KEEP,
-        metadata={"help": "steps and how long their panes are kept, fine to coarse", "check": _check_keep},
-    )
     grace_ms: int = field(
         default=500, metadata={"minimum": 0, "help": "how long after its end a pane waits for stragglers"}
     )
@@ -35,6 +26,10 @@ class AggregatorSettings:
     no_data_ms: int = field(
         default=300_000,
         metadata={"minimum": 1_000, "help": "a silent producer counts as missing for so long, then as gone"},
+    )
+    retire_after_ms: int = field(
+        default=7_776_000_000,
+        metadata={"minimum": 60_000, "help": "a service without events, producers and alerts for so long is forgotten"},
     )
     claim_idle_ms: int = field(
         default=2_000, metadata={"minimum": 100, "help": "entries pending for longer are taken over"}
@@ -51,17 +46,46 @@ class AggregatorSettings:
     keep_events_ms: int = field(
         default=3_600_000, metadata={"minimum": 60_000, "help": "how long processed events stay on the stream"}
     )
+    keep_events_bytes: int = field(
+        default=1_000_000_000,
+        metadata={
+            "minimum": 0,
+            "help": "most memory of a shard's events stream; beyond, the oldest go, unread ones too, counted; 0: any",
+        },
+    )
+    store_memory_bytes: int = field(
+        default=4_000_000_000,
+        metadata={
+            "minimum": 0,
+            "help": "most memory of a shard's closed panes; beyond, the oldest of the finest step go, counted; 0: any",
+        },
+    )
+    self_panes: bool = field(
+        default=True,
+        metadata={"help": "whether lag, losses and the like are told as a service barograph, for rules to watch"},
+    )
     keep_metrics_ms: int = field(
         default=3_600_000, metadata={"minimum": 60_000, "help": "how long entries stay on the metrics stream"}
     )
 
-    def __post_init__(self) -> None:
-        parse_keep(self.keep, self.allowed_lateness_ms)
 
-    @property
-    def steps(self) -> tuple[Step, ...]:
-        return parse_keep(self.keep, self.allowed_lateness_ms)
+def steps_to_close(server: ServerSettings, settings: AggregatorSettings, config: ConfigFile) -> tuple[Step, ...]:
+    """Return the steps that ``keep`` names, if the coarsest is kept for as long as late events may come.
 
-    @property
-    def base_step_ms(self) -> int:
-        return self.steps[0].step_ms
+    Raises:
+        SettingsError: It is not.
+    """
+    try:
+        return parse_keep(server.keep, settings.allowed_lateness_ms)
+    except ValueError as error:
+        raise SettingsError([Problem(config.where("server", "keep"), "server.keep", str(error))]) from error
+
+
+def check(config: ConfigFile, environ: Mapping[str, str]) -> list[Problem]:
+    """Return what would refuse the start though each setting is right by itself, for ``barograph check``."""
+    try:
+        server = build_settings(ServerSettings, "server", {}, environ, config)
+        steps_to_close(server, build_settings(AggregatorSettings, "aggregator", {}, environ, config), config)
+    except SettingsError as error:
+        return list(error.problems)
+    return []

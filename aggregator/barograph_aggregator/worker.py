@@ -2,34 +2,37 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from itertools import compress, groupby
+from operator import itemgetter
 
 import numpy as np
 
 from barograph_aggregator.admission import Admission
 from barograph_aggregator.closing import Closer
-from barograph_aggregator.commit import Commit, Committer, Part
-from barograph_aggregator.lateness import keep_events, within_bounds
+from barograph_aggregator.commit import Commit, Committer, Part, ServiceDeletedError
+from barograph_aggregator.lateness import Bounds, OutOfBounds, report
+from barograph_aggregator.pane_memory import PaneMemory
+from barograph_aggregator.retention import EventRetention
+from barograph_aggregator.retirement import Retirement
+from barograph_aggregator.self_panes import Moment, SelfPanes
 from barograph_aggregator.settings import AggregatorSettings
+from barograph_aggregator.span import EVERYTHING, Span
+from barograph_aggregator.store_memory import StoreMemory
 from barograph_core.clock import Clock
 from barograph_core.consumer import UnreadableEntryError
-from barograph_core.decode import EventBatch, decode_batch, decode_batches
-from barograph_core.errors import MalformedEventError
+from barograph_core.entry_decoder import EntryDecoder
+from barograph_core.event_block import BoolArray, EventBlock
 from barograph_core.keys import ShardKeys
 from barograph_core.pane import Pane
 from barograph_core.self_metrics import Counters
-from barograph_core.store import PaneStore
+from barograph_core.steps import Step
 from barograph_core.stream import Connection, Entry, EntryId, as_int, as_list, as_text
 
 log = logging.getLogger(__name__)
 
 GROUP = "aggregator"
-_TRIM_EVERY_MS = 5_000
 # Longer than a tick with many panes: two closers at once do all work twice.
 _LEASE_MS = 1_000
-# A block this close to its expiry may be gone before the revision is written.
-_EXPIRY_MARGIN_MS = 60_000
-# PTTL of a key that stays.
-_NEVER = -1
 
 
 class AggregatorHandler:
@@ -41,10 +44,12 @@ class AggregatorHandler:
         keys: ShardKeys,
         settings: AggregatorSettings,
         *,
+        steps: Sequence[Step],
         consumer: str,
         committer: Committer,
         clock: Clock,
         counters: Counters,
+        span: Span = EVERYTHING,
     ) -> None:
         self._connection = connection
         self._keys = keys
@@ -54,97 +59,81 @@ class AggregatorHandler:
         self._clock = clock
         self._counters = counters
         self._admission = Admission(connection, keys, settings.series_cap, clock, counters)
-        self._closer = Closer(connection, keys, settings, counters)
-        # Reading the steps out of their text for each entry cost as much as decoding it.
-        self._base = settings.steps[0]
-        self._store = PaneStore(connection, keys, settings.steps)
-        self._trim_due_ms = 0
-        self._decoded: dict[EntryId, EventBatch] = {}
-        self._bad_until: EntryId | None = None
+        self._memory = PaneMemory()
+        self._closer = Closer(connection, keys, settings, steps, counters, span, self._memory)
+        self._base = steps[0]
+        self._bounds = Bounds(settings.allowed_lateness_ms, settings.max_future_ms)
+        self._retirement = Retirement(connection, keys, settings, group=GROUP)
+        self._retention = EventRetention(connection, keys, settings, counters, group=GROUP)
+        self._store_memory = StoreMemory(connection, keys, settings, steps, counters)
+        self_panes = SelfPanes(connection, keys, self._closer.close_now, step_ms=steps[0].step_ms)
+        self._self_panes = self_panes if settings.self_panes else None
+        self._decoder = EntryDecoder()
 
     def handle(self, entries: Sequence[Entry], *, is_redelivered: bool) -> None:
         """Commit the panes of ``entries``; those claimed away meanwhile are left to their new owner."""
         del is_redelivered  # the fence treats both alike
-        decoded = self._decode(entries)
-        while decoded:
-            commit, events = self._prepare(decoded)
-            lost = frozenset(self._committer.commit(commit))
-            if not lost:
+        blocks = self._decode(entries)
+        waiting = [np.ones(len(entries), np.bool_)]
+        deleted: dict[str, EntryId] = {}
+        while waiting:
+            is_taken = waiting.pop()
+            if not is_taken.any():
+                continue
+            commit, events, late = self._prepare(entries, is_taken, blocks, deleted)
+            try:
+                lost = frozenset(self._committer.commit(commit))
+            except ServiceDeletedError as error:
+                # Those before the deletion without its events, then those after it: it may have come back.
+                deleted[error.service] = error.entry_id
+                is_after = np.array([entry.id > error.entry_id for entry in entries])
+                waiting += [is_taken & is_after, is_taken & ~is_after]
+                continue
+            if lost:
+                self._counters.add("fence_rejections", len(lost))
+                waiting.append(is_taken & np.array([entry.id not in lost for entry in entries]))
+            else:
                 self._counters.add("commits")
                 self._counters.add("events_committed", events)
-                self._counters.add("events_late", sum(batch.events for _, batch in decoded) - events)
-                return
-            self._counters.add("fence_rejections", len(lost))
-            decoded = [(entry_id, batch) for entry_id, batch in decoded if entry_id not in lost]
+                self._counters.add("events_late", late.total)
+                report(self._connection, self._keys, late)
 
-    def _decode(self, entries: Sequence[Entry]) -> list[tuple[EntryId, EventBatch]]:
-        if entries and not self._decoded and entries[-1].id != self._bad_until:
-            try:
-                # Several times as fast as one by one, but it does not tell which entry is bad.
-                batches = decode_batches([entry.fields for entry in entries])
-            except MalformedEventError:
-                self._bad_until = entries[-1].id
-            else:
-                return [(entry.id, batch) for entry, batch in zip(entries, batches, strict=True)]
-        # After each unreadable entry the others come again: decoded anew each time, a flood of bad entries would
-        # take quadratic time.
-        self._decoded = {entry.id: self._decoded[entry.id] for entry in entries if entry.id in self._decoded}
-        for entry in entries:
-            if entry.id not in self._decoded:
-                self._decoded[entry.id] = _decode(entry)
-        decoded = [(entry.id, self._decoded[entry.id]) for entry in entries]
-        self._decoded = {}
-        return decoded
+    def _decode(self, entries: Sequence[Entry]) -> Sequence[EventBlock]:
+        decoded = self._decoder.decode([entry.fields for entry in entries])
+        if decoded.bad:
+            (entry, reason), *more = [(entries[bad.position], bad.reason) for bad in decoded.bad]
+            raise UnreadableEntryError(entry, reason, *more)
+        return decoded.blocks
 
-    def _prepare(self, decoded: Sequence[tuple[EntryId, EventBatch]]) -> tuple[Commit, int]:
-        by_service: dict[str, list[EventBatch]] = {}
-        closed_ms: dict[str, int] = {}
-        for entry_id, batch in decoded:
-            inside, _ = within_bounds(
-                batch,
-                entry_id.ms,
-                allowed_lateness_ms=self._settings.allowed_lateness_ms,
-                max_future_ms=self._settings.max_future_ms,
-            )
-            kept = inside and self._without_expired(inside, closed_ms)
-            if kept:
-                by_service.setdefault(batch.service, []).append(kept)
+    def _prepare(
+        self,
+        entries: Sequence[Entry],
+        is_taken: BoolArray,
+        blocks: Sequence[EventBlock],
+        deleted: Mapping[str, EntryId],
+    ) -> tuple[Commit, int, OutOfBounds]:
+        """Return the commit of the entries that ``is_taken`` names, how many events it holds, and those it drops."""
+        dropped = OutOfBounds()
+        kept: list[EventBlock] = []
+        for block in blocks:
+            taken = block if is_taken.all() else block.select(is_taken[block.entry_of])
+            inside = self._bounds.split(_without_deleted(taken, entries, deleted), entries, dropped)
+            if len(inside):
+                kept.append(inside)
         parts: list[Part] = []
-        requests = errors = events = 0
-        for service, batches in by_service.items():
-            panes = self._panes(service, batches)
-            for start, pane in panes.items():
-                parts.append(Part(service, start, pane.pack()))
+        requests = errors = 0
+        panes = Pane.of_blocks(kept, self._base.step_ms)
+        for service, keys in groupby(panes, key=itemgetter(0)):
+            starts = [start_ms for _, start_ms in keys]
+            admitted = self._admission.admit(service, [panes[service, start_ms] for start_ms in starts])
+            for start_ms, pane in zip(starts, admitted, strict=True):
+                blob = pane.pack()
+                self._memory.put(blob, pane)
+                parts.append(Part(service, start_ms, blob))
                 requests += pane.requests
                 errors += pane.errors
-            events += sum(batch.events for batch in batches)
-        return Commit([entry_id for entry_id, _ in decoded], parts, requests, errors), events
-
-    def _panes(self, service: str, batches: Sequence[EventBatch]) -> Mapping[int, Pane]:
-        panes = Pane.of_batches(batches, self._base.step_ms)
-        return dict(zip(panes, self._admission.admit(service, panes.values()), strict=True))
-
-    def _without_expired(self, batch: EventBatch, closed_ms: dict[str, int]) -> EventBatch | None:
-        """Drop events whose pane was closed and has expired: a revision would overwrite its roll-ups.
-
-        The server says what has expired: after a long pause of the aggregators panes close late, and live on
-        from then. Our clock only says what is young enough not to be asked about.
-        """
-        step = self._base
-        horizon_ms = self._clock.now_ms() - step.keep_ms + _EXPIRY_MARGIN_MS - step.step_ms
-        if batch.first_ms >= horizon_ms:
-            return batch
-        if batch.service not in closed_ms:
-            closed_ms[batch.service] = self._store.closed_through_ms(batch.service) or 0
-        is_asked = (batch.times_ms < horizon_ms) & (batch.times_ms < closed_ms[batch.service])
-        if not is_asked.any():
-            return batch
-        blocks = batch.times_ms - batch.times_ms % step.span_ms
-        asked = np.unique(blocks[is_asked]).tolist()
-        keys = [self._store.block_key(batch.service, step.step_ms, block) for block in asked]
-        lives = [as_int(reply) for reply in self._connection.pipeline([["PTTL", key] for key in keys])]
-        gone = [block for block, life in zip(asked, lives, strict=True) if life != _NEVER and life < _EXPIRY_MARGIN_MS]
-        return keep_events(batch, ~(is_asked & np.isin(blocks, gone))) if gone else batch
+        ids = [entry.id for entry in compress(entries, is_taken.tolist())]
+        return Commit(ids, parts, requests, errors), sum(block.events for block in kept), dropped
 
     def tick(self, now_ms: int) -> None:
         """Move the watermark; close what it has passed if the closing lease is ours; trim."""
@@ -153,25 +142,41 @@ class AggregatorHandler:
             [self._keys.events, self._keys.progress],
             [GROUP, self._settings.grace_ms, self._consumer, _LEASE_MS],
         )
-        watermark, is_closer, oldest, server_ms = as_list(reply)
+        watermark, is_closer, oldest, server_ms, deletions = as_list(reply)
+        self._retention.trim(now_ms, is_closer=bool(as_int(is_closer)))
         if not as_int(is_closer):
             return
-        if now_ms >= self._trim_due_ms:
-            # A trim ends after some thousand entries: until nothing is left to drop, go on with the next tick.
-            has_trimmed = self._trim(as_text(oldest), as_int(server_ms))
-            self._trim_due_ms = now_ms + (0 if has_trimmed else _TRIM_EVERY_MS)
-        self._closer.advance(as_int(watermark))
+        self.close_panes(now_ms, as_int(watermark), as_int(deletions))
+        if self._self_panes:
+            oldest_ms = EntryId.parse(as_text(oldest)).ms if oldest else None
+            moment = Moment(
+                as_int(server_ms),
+                as_int(watermark),
+                oldest_ms,
+                self._retention.account,
+                self._retention.size_bytes,
+                self._store_memory.held_bytes,
+            )
+            self._self_panes.write(moment)
+        self._retirement.sweep(now_ms, as_int(watermark))
 
-    def _trim(self, oldest: str, server_ms: int) -> bool:
-        """Drop processed events past their retention, never one that is unread or pending."""
-        limit = EntryId(server_ms - self._settings.keep_events_ms, 0)
-        if oldest:
-            limit = min(limit, EntryId.parse(oldest))
-        return as_int(self._connection.command("XTRIM", self._keys.events, "MINID", "~", str(limit))) > 0
+    def close_panes(self, now_ms: int, watermark_ms: int, deletions: int) -> None:
+        """Close what ``watermark_ms`` has passed, and keep closed panes within their memory.
+
+        Args:
+            now_ms: Our clock.
+            watermark_ms: From the log's progress; a replay tells its own.
+            deletions: As ``Closer.advance`` has it.
+        """
+        self._closer.advance(watermark_ms, deletions)
+        self._store_memory.keep_within(now_ms, watermark_ms, self._closer.take_written())
 
 
-def _decode(entry: Entry) -> EventBatch:
-    try:
-        return decode_batch(entry.fields)
-    except MalformedEventError as error:
-        raise UnreadableEntryError(entry, error.reason) from error
+def _without_deleted(block: EventBlock, entries: Sequence[Entry], deleted: Mapping[str, EntryId]) -> EventBlock:
+    for service, entry_id in deleted.items():
+        if service in block.services:
+            is_gone = np.array([entry.id <= entry_id for entry in entries])[block.entry_of]
+            if block.service_of is not None:
+                is_gone &= block.service_of == list(block.services).index(service)
+            block = block.select(~is_gone)
+    return block

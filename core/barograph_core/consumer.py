@@ -24,11 +24,16 @@ _DEAD_LOG_EVERY_MS = 1_000
 
 
 class UnreadableEntryError(MalformedEventError):
-    """A handler cannot process one entry of those it was given: it names the entry, the loop buries it."""
+    """A handler cannot process some entries of those it was given: it names them, the loop buries them.
 
-    def __init__(self, entry: Entry, reason: str) -> None:
+    Attributes:
+        entry: The first of them; ``entries`` holds all, each with its reason.
+    """
+
+    def __init__(self, entry: Entry, reason: str, *more: tuple[Entry, str]) -> None:
         super().__init__(reason, entry.fields)
         self.entry = entry
+        self.entries = ((entry, reason), *more)
 
 
 class Handler(Protocol):
@@ -40,7 +45,7 @@ class Handler(Protocol):
         Entries ascend. Redelivered ones come alone. Nothing may have taken effect when this raises.
 
         Raises:
-            UnreadableEntryError: One entry can never be processed. The loop moves it to the dead-letter
+            UnreadableEntryError: Some entries can never be processed. The loop moves them to the dead-letter
                 stream and hands over the others again.
         """
         ...
@@ -70,7 +75,7 @@ class ConsumerSettings:
     claim_every_ms: int = 500
     max_failures: int = 5
     reap_idle_ms: int = 3_600_000
-    backoff_ms: tuple[int, int] = (50, 2_000)
+    backoff_ms: tuple[int, int] = (50, 1_000)
 
 
 class Consumer:
@@ -217,8 +222,10 @@ class Consumer:
             try:
                 self._handler.handle(rest, is_redelivered=is_redelivered)
             except UnreadableEntryError as error:
-                self._bury(error.entry, error.reason)
-                rest = [entry for entry in rest if entry.id != error.entry.id]
+                for entry, reason in error.entries:
+                    self._bury(entry, reason)
+                buried = {entry.id for entry, _ in error.entries}
+                rest = [entry for entry in rest if entry.id not in buried]
             except BarographError:
                 raise
             except Exception as error:

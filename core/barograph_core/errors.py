@@ -51,6 +51,21 @@ class EmptySketchError(BarographError):
     """A quantile was asked of a sketch that holds nothing. The caller shows "no data"."""
 
 
+class PanesDroppedError(BarographError):
+    """A window reaches back to panes that were dropped to make room: what is left of it would be judged as the whole.
+
+    Raised by the alerter's windows; that rule is not judged, so that nothing fires or resolves for want of panes.
+    """
+
+    def __init__(self, step_ms: int, kept_from_ms: int) -> None:
+        self.step_ms = step_ms
+        self.kept_from_ms = kept_from_ms
+        super().__init__(
+            f"panes of {step_ms} ms from before {kept_from_ms} were dropped to keep the store within its memory: "
+            "raise [aggregator] store_memory_bytes"
+        )
+
+
 class StreamUnavailableError(BarographError):
     """The server is gone, loading, read-only or refuses. Loops wait with jittered backoff; entries stay pending.
 

@@ -1,38 +1,26 @@
-"""Reads what the pipeline itself is doing, for ``barograph status`` and the console's ``/pipeline``.
-
-Backlogs are counted from entry ids: the servers' own ``lag`` is nil or wrong after a trim or a delete.
-"""
+"""Reads what the pipeline itself is doing, for ``barograph status``, the console's ``/pipeline`` and ``/metrics``."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from barograph_core.errors import StreamUnavailableError
+from barograph_core.events_account import EventsAccount, parse_account
 from barograph_core.keys import ShardKeys
 from barograph_core.pipeline_status import (
+    AGGREGATOR_GROUP,
     ALIVE_MS,
     Backlog,
     ConsumerStatus,
-    EventsAccount,
     GroupStatus,
     PipelineStatus,
     ProducerStatus,
     StreamStatus,
     WorkerStatus,
-    group_lag_ms,
-    known_backlog,
     parse_producer,
 )
-from barograph_core.stream import (
-    Connection,
-    EntryId,
-    Reply,
-    Value,
-    as_bytes,
-    as_hash,
-    as_int,
-    as_list,
-    as_text,
-)
+from barograph_core.store_usage import parse_store
+from barograph_core.stream import Connection, Reply, Value, as_bytes, as_hash, as_int, as_list
+from barograph_core.stream_reader import StreamReader
 
 __all__ = [
     "Backlog",
@@ -46,31 +34,13 @@ __all__ = [
     "WorkerStatus",
 ]
 
-AGGREGATOR_GROUP: Final = "aggregator"
 COUNT_LIMIT: Final = 1_000
-_PAGE: Final = 250
 _PRODUCER_LIMIT: Final = 1_000
-
-
-class _Extent(NamedTuple):
-    key: str
-    length: int
-    first_id: EntryId | None
-    last_id: EntryId | None
-
-
-def _pairs(reply: Reply) -> dict[str, Reply]:
-    flat = as_list(reply)
-    return {as_text(flat[i]): flat[i + 1] for i in range(0, len(flat), 2)}
 
 
 def _scores(reply: Reply) -> dict[str, int]:
     """Read a WITHSCORES reply; scores are whole ms."""
     return {member: int(float(score)) for member, score in as_hash(reply).items()}
-
-
-def _end_id(reply: Reply) -> EntryId | None:
-    return None if reply is None else EntryId.parse(as_bytes(as_list(reply)[0]))
 
 
 class PipelineReader:
@@ -88,26 +58,35 @@ class PipelineReader:
             BarographError: The server is gone or refuses.
         """
         keys = self._keys
-        time, watermark, closed, workers = self._connection.pipeline(
+        time, watermark, closed, workers, store = self._connection.pipeline(
             [
                 ("TIME",),
                 ("HGET", keys.progress, "watermark_ms"),
                 ("HGETALL", keys.closed),
                 ("ZRANGE", keys.workers, 0, -1, "WITHSCORES"),
+                ("HGETALL", keys.store),
             ]
         )
+        weighed = as_hash(store)
         seconds, micros = as_list(time)
         at_ms = as_int(seconds) * 1_000 + as_int(micros) // 1_000
         closed_ms = {service: int(value) for service, value in as_hash(closed).items()}
         return PipelineStatus(
             at_ms=at_ms,
-            streams=self._read_streams(at_ms),
+            streams=StreamReader(self._connection, keys, self._count_limit).read(at_ms),
             watermark_ms=None if watermark is None else as_int(watermark),
             closed=closed_ms,
             workers=self._read_workers(_scores(workers), at_ms),
             producers=self._read_producers(closed_ms, at_ms),
             account=self._read_account(),
+            store=parse_store(weighed) if weighed else None,
+            shard=keys.tag,
         )
+
+    def workers(self, at_ms: int) -> tuple[WorkerStatus, ...]:
+        """Return every worker that has reported within a day, with its figures while it lives."""
+        seen = _scores(self._connection.command("ZRANGE", self._keys.workers, 0, -1, "WITHSCORES"))
+        return self._read_workers(seen, at_ms)
 
     def _read_account(self) -> EventsAccount | None:
         keys = [self._keys.events, self._keys.progress]
@@ -117,10 +96,7 @@ class PipelineReader:
             if error.reason == "no_library":
                 return None
             raise
-        if reply is None:
-            return None
-        account = EventsAccount(*(as_int(figure) for figure in as_list(reply)))
-        return None if account.unread < 0 else account
+        return None if reply is None else parse_account(as_list(reply))
 
     def producer_throughs(self, services: Sequence[str]) -> dict[str, list[int]]:
         """Return each service's producers' ``through_ms``, newest first."""
@@ -129,72 +105,6 @@ class PipelineReader:
 
     def _list_producers(self, service: str) -> Sequence[Value]:
         return ("ZRANGE", self._keys.producers(service), 0, _PRODUCER_LIMIT - 1, "REV", "WITHSCORES")
-
-    def _read_streams(self, at_ms: int) -> tuple[StreamStatus, ...]:
-        keys = self._keys
-        named = {
-            "events": keys.events,
-            "metrics": keys.metrics,
-            "alerts": keys.alerts,
-            "deliveries": keys.deliveries,
-            "dead": keys.dead,
-        }
-        # XINFO of a missing key is an error, which would hide the streams that are there.
-        exists = self._connection.pipeline([("EXISTS", key) for key in named.values()])
-        return tuple(
-            self._read_stream(name, key, at_ms) if found else StreamStatus(name, key, 0, 0, None, None, ())
-            for (name, key), found in zip(named.items(), exists, strict=True)
-        )
-
-    def _read_stream(self, name: str, key: str, at_ms: int) -> StreamStatus:
-        stream, groups = self._connection.pipeline([("XINFO", "STREAM", key), ("XINFO", "GROUPS", key)])
-        facts = _pairs(stream)
-        length = as_int(facts["length"])
-        extent = _Extent(key, length, _end_id(facts["first-entry"]), _end_id(facts["last-entry"]))
-        return StreamStatus(
-            name=name,
-            key=key,
-            length=length,
-            added=as_int(facts.get("entries-added", length)),
-            first_id=extent.first_id,
-            last_id=extent.last_id,
-            groups=tuple(self._read_group(extent, _pairs(group), at_ms) for group in as_list(groups)),
-        )
-
-    def _read_group(self, extent: _Extent, facts: Mapping[str, Reply], at_ms: int) -> GroupStatus:
-        name = as_text(facts["name"])
-        delivered = EntryId.parse(as_bytes(facts["last-delivered-id"]))
-        pending, consumers = self._connection.pipeline(
-            [("XPENDING", extent.key, name), ("XINFO", "CONSUMERS", extent.key, name)]
-        )
-        pending_count, oldest, *_ = as_list(pending)
-        oldest_pending = None if oldest is None else EntryId.parse(as_bytes(oldest))
-        backlog = known_backlog(delivered, extent.length, extent.first_id, extent.last_id)
-        if backlog is None:
-            backlog = self._count_after(extent.key, delivered)
-        return GroupStatus(
-            name=name,
-            last_delivered=delivered,
-            unread=backlog.count,
-            is_capped=backlog.is_capped,
-            pending=as_int(pending_count),
-            oldest_pending=oldest_pending,
-            lag_ms=group_lag_ms(at_ms, backlog.oldest, oldest_pending),
-            consumers=tuple(_consumer(_pairs(consumer)) for consumer in as_list(consumers)),
-        )
-
-    def _count_after(self, key: str, after: EntryId) -> Backlog:
-        count, oldest, last = 0, None, after
-        while count < self._count_limit:
-            page = as_list(self._connection.command("XRANGE", key, f"({last}", "+", "COUNT", _PAGE))
-            if not page:
-                return Backlog(count, is_capped=False, oldest=oldest)
-            oldest = oldest or _end_id(page[0])
-            last = _end_id(page[-1]) or last
-            count += len(page)
-            if len(page) < _PAGE:
-                return Backlog(count, is_capped=False, oldest=oldest)
-        return Backlog(count, is_capped=True, oldest=oldest)
 
     def _read_workers(self, seen_ms: Mapping[str, int], at_ms: int) -> tuple[WorkerStatus, ...]:
         names = [member.partition(":")[::2] for member in seen_ms]
@@ -219,20 +129,26 @@ class PipelineReader:
             for instance, through_ms in _scores(reply).items()
         ]
         stats = self._connection.pipeline(
-            [("HGET", self._keys.producer(instance), "stats") for _, instance, _ in found]
+            [
+                (
+                    *("HMGET", self._keys.producer(instance)),
+                    *("stats", "events_late", "events_future", "through_ms", "at_ms"),
+                )
+                for _, instance, _ in found
+            ]
         )
+        told = [as_list(reply) for reply in stats]
         return tuple(
             parse_producer(
                 service,
                 instance,
                 through_ms,
-                b"" if reply is None else as_bytes(reply),
+                as_bytes(own or b""),
                 at_ms=at_ms,
                 closed_ms=closed_ms.get(service),
+                late=as_int(late or 0),
+                future=as_int(future or 0),
+                ahead_ms=max(0, as_int(said or 0) - as_int(heard or 0)),
             )
-            for (service, instance, through_ms), reply in zip(found, stats, strict=True)
+            for (service, instance, through_ms), (own, late, future, said, heard) in zip(found, told, strict=True)
         )
-
-
-def _consumer(facts: Mapping[str, Reply]) -> ConsumerStatus:
-    return ConsumerStatus(name=as_text(facts["name"]), pending=as_int(facts["pending"]), idle_ms=as_int(facts["idle"]))

@@ -5,10 +5,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, cast
 
+from barograph_core.events_account import EventsAccount
+from barograph_core.store_usage import StoreUsage
 from barograph_core.stream import EntryId
 
 NO_DATA_MS: Final = 300_000
 ALIVE_MS: Final = 10_000
+AGGREGATOR_GROUP: Final = "aggregator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ class StreamStatus:
 
     Attributes:
         added: Entries ever added, trimmed ones included.
+        memory_bytes: What it takes on the server, within some percent; ``None`` where the server does not tell.
     """
 
     name: str
@@ -69,32 +73,7 @@ class StreamStatus:
     first_id: EntryId | None
     last_id: EntryId | None
     groups: tuple[GroupStatus, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class EventsAccount:
-    """What became of every entry of the events stream, as of one moment.
-
-    Attributes:
-        added: Entries ever added.
-        committed: Entries whose effect on panes is durable.
-        dead: Entries moved to the dead-letter stream.
-        lost: Entries trimmed while they were pending.
-        pending: Entries handed to an aggregator and not finished.
-        unread: Entries not handed out yet.
-    """
-
-    added: int
-    committed: int
-    dead: int
-    lost: int
-    pending: int
-    unread: int
-
-    @property
-    def trimmed_unread(self) -> int:
-        """Return how many entries nobody ever saw: trimmed or deleted before they were read. 0 when all is well."""
-        return self.added - self.committed - self.dead - self.lost - self.pending - self.unread
+    memory_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +101,10 @@ class ProducerStatus:
         through_age_ms: How far back everything earlier is known to have been shipped.
         drops: Events dropped since its start, by reason.
         folded: Events whose labels became ``__other__``, by the label that has too many values.
+        late: Events that came longer after their time than is allowed: counted here and nowhere else.
+        future: Events further ahead of the server's clock than is allowed: its own clock is wrong.
+        ahead_ms: How far its newest report was ahead of the server's clock. A clock that is behind looks like a
+            producer that has not shipped for as long.
         is_missing: It has not reported for the newest closed pane, and is not given up yet.
         is_silent: It has been silent so long that nothing waits for it any more.
     """
@@ -135,6 +118,9 @@ class ProducerStatus:
     folded: Mapping[str, int]
     is_missing: bool
     is_silent: bool
+    late: int = 0
+    future: int = 0
+    ahead_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +130,9 @@ class PipelineStatus:
     Attributes:
         watermark_ms: No event before it is still to come; ``None`` before the first aggregator ran.
         closed: Service to the end of its newest closed pane.
-        account: ``None`` before the first aggregator ran, behind a backlog too long to count, and when the server
-            has no function library.
+        account: ``None`` before the first aggregator ran, and when the server has no function library.
+        store: What closed panes take; ``None`` before any was weighed.
+        shard: The shard's tag.
     """
 
     at_ms: int
@@ -155,6 +142,8 @@ class PipelineStatus:
     workers: tuple[WorkerStatus, ...]
     producers: tuple[ProducerStatus, ...]
     account: EventsAccount | None = None
+    store: StoreUsage | None = None
+    shard: str = "0"
 
     @property
     def watermark_age_ms(self) -> int | None:
@@ -163,6 +152,12 @@ class PipelineStatus:
     @property
     def dead_letters(self) -> int:
         return next((stream.length for stream in self.streams if stream.name == "dead"), 0)
+
+    @property
+    def events_group(self) -> GroupStatus | None:
+        """Return the aggregators' group, ``None`` before the first of them ran."""
+        groups = (group for stream in self.streams if stream.name == "events" for group in stream.groups)
+        return next((group for group in groups if group.name == AGGREGATOR_GROUP), None)
 
 
 def is_missing(through_ms: int, end_ms: int, no_data_ms: int = NO_DATA_MS) -> bool:
@@ -196,7 +191,16 @@ def group_lag_ms(at_ms: int, oldest_unread: EntryId | None, oldest_pending: Entr
 
 
 def parse_producer(
-    service: str, instance: str, through_ms: int, stats: bytes, *, at_ms: int, closed_ms: int | None
+    service: str,
+    instance: str,
+    through_ms: int,
+    stats: bytes,
+    *,
+    at_ms: int,
+    closed_ms: int | None,
+    late: int = 0,
+    future: int = 0,
+    ahead_ms: int = 0,
 ) -> ProducerStatus:
     """Read one producer's liveness; statistics that cannot be read count as none (they come from outside)."""
     try:
@@ -216,6 +220,9 @@ def parse_producer(
         folded=_counts(figures.get("folded_by")),
         is_missing=closed_ms is not None and is_missing(through_ms, closed_ms),
         is_silent=age_ms > NO_DATA_MS,
+        late=late,
+        future=future,
+        ahead_ms=ahead_ms,
     )
 
 

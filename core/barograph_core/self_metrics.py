@@ -1,5 +1,6 @@
-"""What the workers count about themselves: names, units and meanings in one table."""
+"""What the workers count and measure about themselves: names, units and meanings in two tables."""
 
+from collections.abc import Mapping
 from typing import Final, Literal
 
 MetricName = Literal[
@@ -7,6 +8,8 @@ MetricName = Literal[
     "entries_claimed",
     "entries_dead",
     "entries_lost",
+    "entries_trimmed",
+    "events_lost",
     "events_committed",
     "events_late",
     "fence_rejections",
@@ -14,6 +17,7 @@ MetricName = Literal[
     "panes_closed",
     "panes_revised",
     "close_conflicts",
+    "blocks_dropped",
     "series_refused",
     "evaluations",
     "evaluation_errors",
@@ -32,7 +36,9 @@ METRICS: Final[dict[MetricName, str]] = {
     "entries_read": "entries this worker read for the first time",
     "entries_claimed": "entries taken over from a consumer that had gone quiet",
     "entries_dead": "entries moved to the dead-letter stream",
-    "entries_lost": "entries that were trimmed before they were processed",
+    "entries_lost": "entries that were trimmed, deleted or flushed before they were processed",
+    "entries_trimmed": "processed entries dropped at the end of their retention",
+    "events_lost": "events of the lost entries that barograph itself trimmed; of the others nobody knows",
     "events_committed": "events whose effect on panes is durable",
     "events_late": "events beyond the allowed lateness, or too far in the future: counted and dropped",
     "fence_rejections": "entries that another consumer had claimed before this one could commit",
@@ -40,6 +46,7 @@ METRICS: Final[dict[MetricName, str]] = {
     "panes_closed": "panes and roll-ups closed for the first time",
     "panes_revised": "panes and roll-ups closed again after late events",
     "close_conflicts": "closings that lost against another worker or a late commit",
+    "blocks_dropped": "blocks of closed panes dropped before their time, to keep the store within its memory",
     "series_refused": "series folded into __other__ by the series cap",
     "evaluations": "rules evaluated over a window",
     "evaluation_errors": "rule evaluations that failed; such a rule never resolves",
@@ -55,18 +62,61 @@ METRICS: Final[dict[MetricName, str]] = {
 }
 
 
+DistributionName = Literal["commit_ms", "parts_per_pane"]
+
+DISTRIBUTIONS: Final[dict[DistributionName, str]] = {
+    "commit_ms": "time of one fenced commit, its round trip included",
+    "parts_per_pane": "partial summaries that a closed pane was made from",
+}
+# What is told of each distribution, as `commit_ms_p99`: quantiles over its newest values, count and sum over all.
+QUANTILES: Final[dict[str, float]] = {"p50": 0.5, "p99": 0.99}
+_NEWEST: Final = 1_024
+
+
+class _Distribution:
+    """The newest values of one distribution in a ring; adding is O(1), a quantile sorts."""
+
+    __slots__ = ("_newest", "count", "total")
+
+    def __init__(self) -> None:
+        self._newest: list[float] = []
+        self.count = 0
+        self.total = 0.0
+
+    def add(self, value: float) -> None:
+        if len(self._newest) < _NEWEST:
+            self._newest.append(value)
+        else:
+            self._newest[self.count % _NEWEST] = value
+        self.count += 1
+        self.total += value
+
+    def facts(self) -> Mapping[str, float]:
+        ordered = sorted(self._newest)
+        last = len(ordered) - 1
+        figures = {name: ordered[int(quantile * last)] for name, quantile in QUANTILES.items()}
+        return figures | {"count": self.count, "sum": self.total}
+
+
 class Counters:
-    """Counts of one worker thread. Written by that thread alone; a snapshot may be a step behind."""
+    """Counts and distributions of one worker thread. Written by that thread alone; a snapshot may be a step behind."""
 
     def __init__(self) -> None:
         self._counts: dict[MetricName, int] = dict.fromkeys(METRICS, 0)
+        self._distributions: dict[DistributionName, _Distribution] = {}
 
     def add(self, name: MetricName, amount: int = 1) -> None:
         self._counts[name] += amount
 
+    def observe(self, name: DistributionName, value: float) -> None:
+        self._distributions.setdefault(name, _Distribution()).add(value)
+
     def __getitem__(self, name: MetricName) -> int:
         return self._counts[name]
 
-    def snapshot(self) -> dict[MetricName, int]:
-        """Return the counts that are not zero."""
-        return {name: count for name, count in self._counts.items() if count}
+    def snapshot(self) -> dict[str, float]:
+        """Return the counts that are not zero, and ``_p50``, ``_p99``, ``_count`` and ``_sum`` of each distribution."""
+        facts: dict[str, float] = {name: count for name, count in self._counts.items() if count}
+        for name, distribution in list(self._distributions.items()):
+            facts |= {f"{name}_{what}": round(figure, 3) for what, figure in distribution.facts().items()}
+        return facts

@@ -8,6 +8,7 @@ from types import NoneType, UnionType
 from typing import Final, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 from barograph_core.durations import parse_duration_ms
+from barograph_core.sizes import parse_size_bytes
 
 _TRUE: Final = frozenset({"true", "yes", "on", "1"})
 _FALSE: Final = frozenset({"false", "no", "off", "0"})
@@ -15,11 +16,35 @@ _SCALARS: Final = (int, float, bool, str)
 
 
 @dataclass(frozen=True, slots=True)
+class _Unit:
+    """A unit in which whole numbers are kept, and the form with a unit that people may write instead."""
+
+    ending: str
+    name: str
+    form: str
+    example: str
+    parse: Callable[[str], int]
+
+    def read(self, text: str) -> int:
+        try:
+            return self.parse(text)
+        except ValueError as error:
+            raise ValueError(f"must be a whole number of {self.name} or a {self.form}: {error}") from None
+
+
+_UNITS: Final = (
+    _Unit("_ms", "milliseconds", "duration", "5m", parse_duration_ms),
+    _Unit("_bytes", "bytes", "size", "1GB", parse_size_bytes),
+)
+
+
+@dataclass(frozen=True, slots=True)
 class SettingField:
     """One field of a settings class.
 
     Attributes:
-        name: Bears its unit; an integer that ends in ``_ms`` also takes a duration such as ``"5m"``.
+        name: Bears its unit; an integer that ends in ``_ms`` also takes a duration such as ``"5m"``, one in
+            ``_bytes`` a size such as ``"1GB"``.
         kind: ``int``, ``float``, ``bool``, ``str``, or ``tuple`` for a tuple of str.
         is_secret: Never shown.
         is_reference: ``env:NAME`` and ``file:path`` stand for what they name.
@@ -88,14 +113,14 @@ class SettingField:
     def _to_int(self, raw: object) -> int:
         if isinstance(raw, int) and not isinstance(raw, bool):
             return raw
-        is_duration = self.name.endswith("_ms")
+        unit = next((unit for unit in _UNITS if self.name.endswith(unit.ending)), None)
         if isinstance(raw, str):
             try:
                 return int(raw)
             except ValueError:
-                if is_duration:
-                    return _duration(raw)
-        hint = " (of milliseconds) or a duration such as '5m'" if is_duration else ""
+                if unit:
+                    return unit.read(raw)
+        hint = f" (of {unit.name}) or a {unit.form} such as {unit.example!r}" if unit else ""
         raise ValueError(f"must be a whole number{hint}, not {self._shown(raw)}")
 
     def _to_float(self, raw: object) -> float:
@@ -180,10 +205,3 @@ def _default_text(item: "dataclasses.Field[object]") -> str | None:
 
 def _as_texts(value: object) -> tuple[str, ...]:
     return tuple(map(str, cast("tuple[object, ...]", value))) if isinstance(value, tuple) else (str(value),)
-
-
-def _duration(text: str) -> int:
-    try:
-        return parse_duration_ms(text)
-    except ValueError as error:
-        raise ValueError(f"must be a whole number of milliseconds or a duration: {error}") from None

@@ -4,13 +4,14 @@ import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeVar, cast
-from urllib.parse import urlsplit
 
 from barograph_core.config_file import ConfigFile, check_sections, load_config, parse_config, suggestion
 from barograph_core.errors import Problem, SettingsError
 from barograph_core.keys import DEFAULT_PREFIX, ShardKeys
 from barograph_core.secret_refs import HIDDEN, hide_password, resolve_secret
+from barograph_core.server_url import parse_server_url
 from barograph_core.setting_fields import SettingField, fields_of
+from barograph_core.steps import DEFAULT_KEEP, Step, parse_keep
 
 __all__ = [
     "ConfigFile",
@@ -30,24 +31,28 @@ __all__ = [
 
 T = TypeVar("T")
 DEFAULT_URL: Final = "redis://127.0.0.1:6379/0"
-URL_SCHEMES: Final = ("redis", "rediss", "unix")
 SERVER_SECTION: Final = "server"
 
 
 def _check_url(value: object) -> str:
     try:
-        parts = urlsplit(str(value))
-        # Reading the port is what checks it.
-        is_url = parts.scheme in URL_SCHEMES and parts.port != 0
-    except ValueError:
-        # Its text may repeat a piece of a password.
-        is_url = False
-    return "" if is_url else f"must be a URL such as {DEFAULT_URL!r} ({', '.join(URL_SCHEMES)})"
+        parse_server_url(str(value))
+    except ValueError as error:
+        return f"must be a URL such as {DEFAULT_URL!r}: {error}"
+    return ""
 
 
 def _check_prefix(value: object) -> str:
     try:
         ShardKeys(prefix=str(value))
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _check_keep(value: object) -> str:
+    try:
+        parse_keep(str(value))
     except ValueError as error:
         return str(error)
     return ""
@@ -61,12 +66,30 @@ class ServerSettings:
     url: str = field(
         default=DEFAULT_URL,
         repr=False,
-        metadata={"help": "the server that holds the streams", "check": _check_url, "reference": True},
+        metadata={
+            "help": "the server that holds the streams",
+            "check": _check_url,
+            "reference": True,
+        },
     )
     prefix: str = field(default=DEFAULT_PREFIX, metadata={"help": "how every key begins", "check": _check_prefix})
     shards: int = field(
-        default=1, metadata={"help": "parts over which services are spread", "minimum": 1, "maximum": 256}
+        default=1,
+        metadata={
+            "help": "parts over which services are spread, until a layout is written",
+            "minimum": 1,
+            "maximum": 256,
+        },
     )
+    keep: str = field(
+        default=DEFAULT_KEEP,
+        metadata={"help": "steps and how long their panes are kept, fine to coarse", "check": _check_keep},
+    )
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """Return what ``keep`` says: aggregators write these steps, alerters and consoles read them."""
+        return parse_keep(self.keep)
 
 
 def variable_name(section: str, name: str) -> str:

@@ -1,61 +1,15 @@
 """The query store: closed panes by step, and the open ones as far as they have come."""
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from barograph_core.durations import parse_duration_ms
 from barograph_core.keys import ShardKeys
 from barograph_core.pane import Pane
+from barograph_core.steps import Step
 from barograph_core.stream import Connection, Reply, Value, as_bytes, as_hash, as_int, as_list, as_text
 
-DEFAULT_KEEP: Final = "1s:15m,10s:2h,1m:2d,1h:90d"
-_COARSEST_BLOCK: Final = 24
 _OPEN_PANES: Final = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One resolution of the store.
-
-    Attributes:
-        step_ms: Length of a pane.
-        keep_ms: How long a closed pane is kept, from its closing.
-        span_ms: Length of a block: one pane of the next coarser step, whose children lie in one key.
-    """
-
-    step_ms: int
-    keep_ms: int
-    span_ms: int
-
-
-def parse_keep(text: str, allowed_lateness_ms: int = 0) -> tuple[Step, ...]:
-    """Read ``1s:15m,10s:2h``: steps from fine to coarse with their retention.
-
-    Raises:
-        ValueError: Not of that form, a step does not divide the next, or is kept for less than one coarser
-            step and the allowed lateness: its roll-up could not be revised.
-    """
-    pairs: list[tuple[int, int]] = []
-    for item in text.split(","):
-        step, separator, keep = item.strip().partition(":")
-        if not separator:
-            raise ValueError(f"{item!r} is not of the form step:retention, such as '1s:15m'")
-        pairs.append((parse_duration_ms(step), parse_duration_ms(keep)))
-    for step_ms, keep_ms in pairs:
-        if not 0 < step_ms <= keep_ms:
-            raise ValueError(f"step of {step_ms} ms, kept {keep_ms} ms, must be longer than 0 and no longer than kept")
-    for (fine, kept_ms), (coarse, _) in itertools.pairwise(pairs):
-        if coarse <= fine or coarse % fine:
-            raise ValueError(f"step of {coarse} ms is not a multiple of the finer step of {fine} ms")
-        if kept_ms < coarse + allowed_lateness_ms:
-            raise ValueError(
-                f"step of {fine} ms is kept {kept_ms} ms, but its roll-up to {coarse} ms may be revised for "
-                f"{coarse + allowed_lateness_ms} ms (with an allowed lateness of {allowed_lateness_ms} ms)"
-            )
-    spans = [coarse for coarse, _ in pairs[1:]] + [pairs[-1][0] * _COARSEST_BLOCK]
-    return tuple(Step(step, keep, span) for (step, keep), span in zip(pairs, spans, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +63,12 @@ class PaneStore:
     def keep_ms(self, step_ms: int) -> int:
         return self._steps[step_ms].keep_ms
 
+    def kept_from_ms(self) -> dict[int, int]:
+        """Return step -> when the panes that are all kept begin, for steps of which some were dropped for room."""
+        fields = [f"kept_from_ms:{step_ms}" for step_ms in self._steps]
+        found = as_list(self._connection.command("HMGET", self._keys.store, *fields))
+        return {step_ms: as_int(reply) for step_ms, reply in zip(self._steps, found, strict=True) if reply is not None}
+
     def services(self) -> dict[str, int]:
         """Return every service with its ``closed_through_ms``."""
         found = as_hash(self._connection.command("HGETALL", self._keys.closed))
@@ -130,12 +90,18 @@ class PaneStore:
         """
         span = self._steps[step_ms].span_ms
         blocks = range(from_ms - from_ms % span, to_ms, span)
-        commands = [["HGETALL", self._keys.panes(service, step_ms, block)] for block in blocks]
+        starts = [range(max(block, from_ms - from_ms % step_ms), min(block + span, to_ms), step_ms) for block in blocks]
+        # By name: beside a block's panes lie the figures of its series, which are as many bytes again.
+        commands: list[list[Value]] = [
+            ["HMGET", self._keys.panes(service, step_ms, block), *(name for start in own for name in _names(start))]
+            for block, own in zip(blocks, starts, strict=True)
+        ]
         panes: list[StoredPane] = []
-        for reply in self._connection.pipeline(commands):
-            fields = as_hash(reply)
-            starts = sorted(int(name) for name in fields if name.isdigit())
-            panes += [_stored(fields, start) for start in starts if from_ms <= start < to_ms]
+        for own, reply in zip(starts, self._connection.pipeline(commands), strict=True):
+            values = as_list(reply)
+            for start, revision, missing, blob in zip(own, values[::3], values[1::3], values[2::3], strict=True):
+                if revision is not None and blob is not None and start >= from_ms:
+                    panes.append(StoredPane(start, as_int(revision), as_int(missing), Pane.unpack(as_bytes(blob))))
         return panes
 
     def read_live(self, service: str, from_ms: int, known: Mapping[int, int]) -> LiveView | None:
@@ -199,13 +165,8 @@ class PaneStore:
         return opened
 
 
-def _stored(fields: Mapping[str, bytes], start_ms: int) -> StoredPane:
-    return StoredPane(
-        start_ms,
-        int(fields[f"r{start_ms}"]),
-        int(fields[f"m{start_ms}"]),
-        Pane.unpack(fields[str(start_ms)]),
-    )
+def _names(start_ms: int) -> tuple[str, str, str]:
+    return f"r{start_ms}", f"m{start_ms}", str(start_ms)
 
 
 def _from_reply(reply: list[Reply]) -> StoredPane:

@@ -7,7 +7,7 @@ DAY_MS = 86_400_000
 
 
 def admit(connection: Connection, keys: ShardKeys, cap: int, *series: str) -> list[int]:
-    reply = connection.call("baro_admit_1", [keys.series("ranker")], [cap, DAY_MS, *series])
+    reply = connection.call("baro_admit_1", [keys.series("ranker"), keys.progress], [cap, DAY_MS, *series])
     return [as_int(item) for item in as_list(reply)]
 
 
@@ -22,6 +22,17 @@ def test_a_series_that_is_gone_gives_up_its_place(connection: Connection, keys: 
     connection.command("ZADD", keys.series("ranker"), 1_000, "gone")
     admit(connection, keys, 2, "a")
     assert admit(connection, keys, 2, "b", "a", "c") == [1, 1, 0]
+
+
+def test_when_places_were_last_given_up_is_kept(connection: Connection, keys: ShardKeys) -> None:
+    """A replay of what was before then would decide otherwise, and must be able to say so."""
+    connection.command("ZADD", keys.series("ranker"), 1_000, "gone")
+    admit(connection, keys, 1, "gone", "refused")
+    assert connection.command("HGET", keys.progress, "places_freed_ms") is None
+    connection.command("ZADD", keys.series("ranker"), 1_000, "gone")
+    admit(connection, keys, 1, "new")
+    freed, now = connection.command("HGET", keys.progress, "places_freed_ms"), as_list(connection.command("TIME"))
+    assert 0 <= as_int(now[0]) * 1_000 + 1_000 - as_int(freed) < 60_000
 
 
 def test_a_series_that_is_asked_for_stays(connection: Connection, keys: ShardKeys) -> None:

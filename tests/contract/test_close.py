@@ -4,44 +4,45 @@ import pytest
 
 from barograph_core.errors import CommandRefusedError
 from barograph_core.keys import ShardKeys
-from barograph_core.stream import Connection, Value, as_hash, as_int, as_list, as_text
+from barograph_core.stream import Connection, Reply, Value, as_hash, as_int, as_list, as_text
 from tests.support import append
 
 MINUTES_5 = 300_000
 KEEP_MS = 900_000
-KEEP_CHILDREN_MS = 450_000
+LONGEST_KEEP_MS = 7_200_000
+# Step: length of its block, step of its roll-up.
+SPANS = {1_000: (10_000, 10_000), 10_000: (60_000, 60_000), 60_000: (1_440_000, 0)}
 
 
 def close(
     connection: Connection,
     keys: ShardKeys,
-    start: int,
-    *,
+    *starts: int,
     token: int,
     revision: int = -1,
     step: int = 1_000,
     blob: bytes = b"pane",
+    news: bytes = b"",
     metrics_keep_ms: int | str = 3_600_000,
-    is_coarsest: bool = False,
+    covering: int = 0,
+    deletions: int = 0,
 ) -> list[object]:
-    is_base = step == 1_000
-    source = keys.parts("ranker", start) if is_base else keys.panes("ranker", 1_000, start)
-    span = 10_000 if is_base else 60_000
-    keep: list[Value] = [KEEP_MS, 0 if is_base else KEEP_CHILDREN_MS, MINUTES_5, metrics_keep_ms]
-    reply = connection.call(
-        "baro_close_1",
-        [
-            source,
+    """Close panes that were all read alike, and return the last reply."""
+    span, above = SPANS[step]
+    names = [keys.open, keys.rollups, keys.closed, keys.producers("ranker"), keys.metrics, keys.progress, keys.heard]
+    names.append(keys.blocks("ranker"))
+    args: list[Value] = ["ranker", 1_000, MINUTES_5, metrics_keep_ms, LONGEST_KEEP_MS, deletions]
+    for start in starts:
+        names += [
+            keys.parts("ranker", start) if step == 1_000 else keys.rollup_parts("ranker", step, start),
             keys.panes("ranker", step, start - start % span),
-            keys.open,
-            keys.rollups,
-            keys.closed,
-            keys.producers("ranker"),
-            keys.metrics,
-        ],
-        ["ranker", step, start, 1_000, token, revision, blob, *keep, 0 if is_coarsest else span, "requests", 3],
-    )
-    return [item.decode() if isinstance(item, bytes) else item for item in as_list(reply)]
+            keys.rollup_parts("ranker", above or step, start - start % (above or step)),
+            keys.rollup_parts("ranker", covering or step, start - start % (covering or step)),
+        ]
+        args += [step, start, start - start % span, token, revision, KEEP_MS, above, covering, blob, news]
+        args += [2, "requests", 3] if step == 1_000 else [0]
+    *_, last = as_list(connection.call("baro_close_1", names, args))
+    return [item.decode() if isinstance(item, bytes) else item for item in as_list(last)]
 
 
 def push(connection: Connection, keys: ShardKeys, start: int) -> None:
@@ -98,43 +99,99 @@ def test_an_absent_pane_that_gets_late_events_is_a_revision(connection: Connecti
     assert connection.command("HGET", keys.closed, "ranker") == b"6000"
 
 
-def test_a_roll_up_is_refused_when_a_child_changed(connection: Connection, keys: ShardKeys) -> None:
-    """The version of the children's block says whether the roll-up includes all of them."""
+def rollup_parts(connection: Connection, keys: ShardKeys, step: int, start: int) -> Reply:
+    return connection.command("LRANGE", keys.rollup_parts("ranker", step, start), 0, -1)
+
+
+def test_a_roll_up_is_made_from_its_children_as_they_close(connection: Connection, keys: ShardKeys) -> None:
+    """Each hands up what the roll-up has not got yet: at first itself, then only what is new."""
+    push(connection, keys, 1_000)
+    close(connection, keys, 1_000, token=1, blob=b"first")
+    push(connection, keys, 1_000)
+    close(connection, keys, 1_000, token=1, revision=0, blob=b"both", news=b"second")
+    assert rollup_parts(connection, keys, 10_000, 0) == [b"first", b"second"]
+
+
+def test_a_roll_up_waits_until_its_service_is_closed_through_its_end(connection: Connection, keys: ShardKeys) -> None:
+    """And it is refused when another child has closed since it was read."""
     push(connection, keys, 1_000)
     close(connection, keys, 1_000, token=1)
-    assert close(connection, keys, 0, token=1, step=10_000) == ["changed"]  # not closed through its end yet
+    assert close(connection, keys, 0, token=1, step=10_000) == ["changed"]
     push(connection, keys, 10_000)
     close(connection, keys, 10_000, token=1)
-    assert close(connection, keys, 0, token=0, step=10_000) == ["changed"]
+    assert close(connection, keys, 0, token=2, step=10_000) == ["changed"]
     assert close(connection, keys, 0, token=1, step=10_000)[0] == "ok"
+    assert rollup_parts(connection, keys, 10_000, 0) == []
+    assert rollup_parts(connection, keys, 60_000, 0) == [b"pane"]
 
 
-def test_a_pane_expires_when_its_roll_up_has_it_and_not_before(connection: Connection, keys: ShardKeys) -> None:
-    """However long the aggregators pause, the roll-up they make afterwards is whole."""
-    children = keys.panes("ranker", 1_000, 0)
+def test_a_closed_pane_expires_and_is_found_until_then(connection: Connection, keys: ShardKeys) -> None:
+    """Its roll-up has it from the moment it closes: nothing waits for the block any more."""
     push(connection, keys, 9_000)
     close(connection, keys, 9_000, token=1)
-    before = as_int(connection.command("PTTL", children))
-    close(connection, keys, 0, token=1, step=10_000)
-    assert (before, 0 < as_int(connection.command("PTTL", children)) <= KEEP_CHILDREN_MS) == (-1, True)
-
-
-def test_a_revision_keeps_the_pane_until_it_is_rolled_up_again(connection: Connection, keys: ShardKeys) -> None:
-    """The roll-up of a late event reads all children anew."""
-    push(connection, keys, 9_000)
-    close(connection, keys, 9_000, token=1)
-    close(connection, keys, 0, token=1, step=10_000)
-    push(connection, keys, 8_000)
-    close(connection, keys, 8_000, token=1)
-    assert connection.command("PTTL", keys.panes("ranker", 1_000, 0)) == -1
-
-
-def test_the_coarsest_pane_expires_from_its_closing(connection: Connection, keys: ShardKeys) -> None:
-    """Nothing is made of it any more."""
-    push(connection, keys, 9_000)
-    close(connection, keys, 9_000, token=1, is_coarsest=True)
     assert 0 < as_int(connection.command("PTTL", keys.panes("ranker", 1_000, 0))) <= KEEP_MS
+    assert connection.command("ZRANGE", keys.blocks("ranker"), 0, -1) == [b"1000:0"]
+
+
+def test_the_coarsest_pane_makes_no_roll_up(connection: Connection, keys: ShardKeys) -> None:
+    """Nothing is made of it any more."""
+    connection.command("RPUSH", keys.rollup_parts("ranker", 60_000, 0), b"part")
+    connection.command("ZADD", keys.rollups, 60_000, "ranker:60000:0")
+    assert close(connection, keys, 0, token=1, step=60_000) == ["ok", 0, 0]
     assert connection.command("EXISTS", keys.rollups) == 0
+
+
+def test_a_pane_whose_retention_is_over_goes_to_the_step_that_is_kept(connection: Connection, keys: ShardKeys) -> None:
+    """Stored, its late events would look like the whole of a pane that has expired."""
+    push(connection, keys, 9_000)
+    close(connection, keys, 9_000, token=1)
+    push(connection, keys, 1_000)
+    assert close(connection, keys, 1_000, token=1, blob=b"late", covering=60_000) == ["over"]
+    assert connection.command("HGET", keys.panes("ranker", 1_000, 0), "1000") is None
+    assert rollup_parts(connection, keys, 60_000, 0) == [b"late"]
+    assert connection.command("ZSCORE", keys.rollups, "ranker:60000:0") == b"60000"
+    assert connection.command("EXISTS", keys.open, keys.parts("ranker", 1_000)) == 0
+
+
+def test_a_pane_that_is_still_there_is_revised_however_old(connection: Connection, keys: ShardKeys) -> None:
+    """After a long pause panes close late and live on from then."""
+    push(connection, keys, 1_000)
+    close(connection, keys, 1_000, token=1)
+    push(connection, keys, 1_000)
+    late = close(connection, keys, 1_000, token=1, revision=0, blob=b"both", news=b"late", covering=60_000)
+    assert late == ["ok", 1, 0]
+    assert rollup_parts(connection, keys, 10_000, 0) == [b"pane", b"late"]
+
+
+def test_several_panes_close_in_order_up_to_the_first_that_changed(connection: Connection, keys: ShardKeys) -> None:
+    """One that closed before an earlier one would make that a revision nobody waits for."""
+    for start in (1_000, 2_000, 2_000, 3_000):
+        push(connection, keys, start)
+    assert close(connection, keys, 1_000, 2_000, 3_000, token=1) == ["changed"]
+    assert connection.command("HGET", keys.closed, "ranker") == b"2000"
+    assert connection.command("LLEN", keys.parts("ranker", 3_000)) == 1
+
+
+def test_what_was_read_before_a_deletion_is_not_written_after_it(connection: Connection, keys: ShardKeys) -> None:
+    """Even when the same pane has as many parts again by then."""
+    push(connection, keys, 1_000)
+    connection.command("HSET", keys.progress, "deletions", 1)
+    assert close(connection, keys, 1_000, token=1) == ["changed"]
+    assert close(connection, keys, 1_000, token=1, deletions=1) == ["ok", 0, 0]
+
+
+def test_an_empty_pane_does_not_list_a_service_that_left(connection: Connection, keys: ShardKeys) -> None:
+    """A closer that fills a hole comes too late when the service has retired or is deleted."""
+    assert close(connection, keys, 1_000, token=0) == ["changed"]
+    assert connection.command("EXISTS", keys.closed, keys.panes("ranker", 1_000, 0)) == 0
+
+
+def test_a_retired_service_gets_its_roll_ups(connection: Connection, keys: ShardKeys) -> None:
+    """It is closed through everything: its hour is made when the hour is over."""
+    push(connection, keys, 1_000)
+    close(connection, keys, 1_000, token=1)
+    connection.command("HDEL", keys.closed, "ranker")
+    assert close(connection, keys, 0, token=1, step=10_000)[0] == "ok"
 
 
 def test_empty_panes_before_it_come_first_when_an_instance_is_missing_in_them(

@@ -11,7 +11,7 @@ GROUP = "aggregator"
 
 def frontier(connection: Connection, keys: ShardKeys, consumer: str = "mine") -> tuple[int, bool, str, int]:
     reply = connection.call("baro_frontier_1", [keys.events, keys.progress], [GROUP, 500, consumer, 300])
-    watermark, is_closer, oldest, now = as_list(reply)
+    watermark, is_closer, oldest, now, _ = as_list(reply)
     return as_int(watermark), as_int(is_closer) == 1, as_text(oldest), as_int(now)
 
 

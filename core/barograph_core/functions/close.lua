@@ -1,117 +1,192 @@
--- baro_close_1: compare-and-set closing of one pane, or of one roll-up, of a service.
--- KEYS source block open rollups closed producers metrics
---      source: the pane's parts list, or for a roll-up the block that holds its children
--- ARGV service step_ms start_ms base_step_ms token revision blob keep_ms source_keep_ms no_data_ms metrics_keep_ms
---      parent_step_ms field value ...
---      token: length of the parts list, or the child block's version, that `blob` was made from
---      revision: of the stored pane that `blob` includes, -1 when there is none; parent_step_ms: 0 when there is no coarser step
---      keep_ms, source_keep_ms: life of the pane and of a roll-up's children, counted from when nothing needs them any more
--- Replies {"ok", revision, missing}
---       | {"changed"}: somebody closed or committed meanwhile; read again
---       | {"hole", closed_through_ms}: instances are missing in the empty panes before this one; close those first, each tells.
--- Cost: O(log n + size of blob). allow-oom: closing frees the parts.
-local function token_of(source, is_base)
-  if is_base then return whole(redis.call('LLEN', source)) end
-  return redis.call('HGET', source, 'v') or '0'
-end
+-- baro_close_1: compare-and-set closing of panes, or of roll-ups, of one service: in order, up to the first that cannot be.
+-- KEYS open rollups closed producers metrics progress heard blocks, then for each pane: parts block above covering
+--      parts: what it is made from; above: the parts of its roll-up; covering: those of the finest step that is kept so long
+-- ARGV service base_step_ms no_data_ms metrics_keep_ms longest_keep_ms deletions, then for each pane:
+--      step_ms start_ms block_start_ms token revision keep_ms above_step_ms covering_step_ms blob news k field value ...
+--      token: length of the parts list that `blob` was made from; revision: of the stored pane that `blob` includes, -1 for none
+--      deletions: as it was before the parts were read; above_step_ms: 0 when there is no coarser step
+--      covering_step_ms: 0 while the pane's own retention lasts
+--      news: what the roll-up has not got yet, "" when that is `blob`; k counts fields and values: of a pane of the base step,
+--      those of the closed entry; of a roll-up, the name and the record of each series, whose first two bytes are the
+--      pane's place in its block (figure_records.py)
+-- Replies for each pane, up to the first that is not closed:
+--      {"ok", revision, missing} | {"over"}: its retention has ended, a coarser step took it in
+--      | {"changed"}: somebody closed, committed or deleted meanwhile; read again
+--      | {"hole", closed_through_ms}: instances are missing in the empty panes before this one; close those first, each tells.
+-- Cost: O(panes * (log n + size of blob)), and of a roll-up O(what is kept of its series in the block).
+-- allow-oom: closing frees the parts.
+local HEAD_KEYS, PANE_KEYS, HEAD_ARGS, PANE_ARGS = 8, 4, 6, 11
+-- A pane holds up to 100,000 series.
+local MOST_FIELDS = 200000
+local FIGURES_AT_ONCE = 500
 
-local function count_missing(producers, finish, no_data_ms)
-  return redis.call('ZCOUNT', producers, whole(finish - tonumber(no_data_ms)), '(' .. whole(finish))
-end
-
--- Expiry begins when the roll-up has taken the pane in. Counted from the closing, a pause of the aggregators longer
--- than the retention would empty the roll-up that was about to be made.
-local function settle(keys, args, is_base, parent)
-  if not is_base then redis.call('PEXPIRE', keys[1], args[9]) end
-  if parent == 0 then
-    redis.call('PEXPIRE', keys[2], args[8])
-    return
+local function parse_pane(keys, args, at, key)
+  local wrong_argument = not_whole(args, {at, at + 1, at + 2, at + 3, at + 5, at + 6, at + 7, at + 10})
+  if wrong_argument then return nil, wrong_argument end
+  local k = tonumber(args[at + 10])
+  if k % 2 ~= 0 or k > MOST_FIELDS or at + 10 + k > #args or not tonumber(args[at + 4]) or not keys[key + 3] then
+    return nil, fail('a pane lacks keys, arguments or fields')
   end
-  redis.call('PERSIST', keys[2])
-  local start = tonumber(args[3])
-  local parent_start = start - start % parent
-  redis.call('ZADD', keys[4], whole(parent_start + parent), args[1] .. ':' .. whole(parent) .. ':' .. whole(parent_start))
+  local step, start = tonumber(args[at]), tonumber(args[at + 1])
+  local pane = {
+    parts = keys[key], block = keys[key + 1], above = keys[key + 2], covering = keys[key + 3],
+    step = step, start = start, finish = start + step, is_base = step == tonumber(args[2]), name = args[at + 1],
+    block_start = args[at + 2], token = args[at + 3], revision = tonumber(args[at + 4]), keep_ms = args[at + 5],
+    above_step = tonumber(args[at + 6]), covering_step = tonumber(args[at + 7]), blob = args[at + 8],
+    news = args[at + 9] == '' and args[at + 8] or args[at + 9], fields = slice(args, at + 11, at + 10 + k),
+    member = args[1] .. ':' .. args[at] .. ':' .. args[at + 1],
+  }
+  pane.queue = pane.is_base and keys[1] or keys[2]
+  for i = 1, pane.is_base and 0 or k, 2 do
+    if string.sub(pane.fields[i], 1, 1) ~= '[' or #pane.fields[i + 1] < 2 then return nil, fail('a roll-up lacks its figures') end
+  end
+  local wrong = wrong_type({
+    {pane.parts, 'list'}, {pane.block, 'hash'}, {pane.above, 'list'}, {pane.covering, 'list'},
+  })
+  if wrong then return nil, fail(wrong) end
+  return pane, nil, at + PANE_ARGS + k
 end
 
-local function close_pane(keys, args)
-  local wrong_argument = not_whole(args, {2, 3, 4, 5, 8, 9, 10, 11, 12})
-  if wrong_argument then return wrong_argument end
-  local service, step, start, base = args[1], tonumber(args[2]), tonumber(args[3]), tonumber(args[4])
-  local is_base, finish = step == base, start + step
+local function parse(keys, args)
+  local wrong_argument = not_whole(args, {2, 3, 4, 5, 6})
+  if wrong_argument then return nil, wrong_argument end
   local wrong = wrong_type({
-    {keys[1], is_base and 'list' or 'hash'}, {keys[2], 'hash'}, {keys[3], 'zset'}, {keys[4], 'zset'}, {keys[5], 'hash'},
-    {keys[6], 'zset'}, {keys[7], 'stream'},
+    {keys[1], 'zset'}, {keys[2], 'zset'}, {keys[3], 'hash'}, {keys[4], 'zset'}, {keys[5], 'stream'}, {keys[6], 'hash'},
+    {keys[7], 'zset'}, {keys[8], 'zset'},
   })
-  if wrong then return fail(wrong) end
-  local through = tonumber(redis.call('HGET', keys[5], service) or '0')
-  local stored = tonumber(redis.call('HGET', keys[2], 'r' .. args[3]) or '-1')
-  if token_of(keys[1], is_base) ~= args[5] or stored ~= tonumber(args[6]) then return {'changed'} end
-  if not is_base and through < finish then return {'changed'} end
+  if wrong then return nil, fail(wrong) end
+  local panes, at, key = {}, HEAD_ARGS + 1, HEAD_KEYS + 1
+  while at <= #args do
+    local pane, problem, after = parse_pane(keys, args, at, key)
+    if problem then return nil, problem end
+    panes[#panes + 1], at, key = pane, after, key + PANE_KEYS
+  end
+  if key ~= #keys + 1 then return nil, fail('each pane needs four keys') end
+  return panes
+end
 
-  local is_first = is_base and start >= through
-  if is_first and through > 0 and start > through and count_missing(keys[6], start, args[10]) > 0 then
+-- Returns why the pane cannot be closed as it was read, or nil.
+local function refusal(keys, args, pane, through, stored)
+  if whole(redis.call('LLEN', pane.parts)) ~= pane.token or stored ~= pane.revision then return {'changed'} end
+  local is_first = pane.is_base and pane.start >= (through or 0)
+  if pane.token == '0' and not (is_first and through) then
+    -- Nothing to close: not an empty pane that comes next. What a service left that was deleted must not come back.
+    redis.call('ZREM', pane.queue, pane.member)
+    return {'changed'}
+  end
+  if pane.token ~= '0' and not redis.call('ZSCORE', pane.queue, pane.member) then return {'changed'} end
+  -- A retired service is closed through everything: its roll-ups are finished as the watermark passes them.
+  if not pane.is_base and through and through < pane.finish then return {'changed'} end
+  if is_first and through and pane.start > through and count_missing(keys[4], pane.start, args[3]) > 0 then
     return {'hole', whole(through)}
+  end
+  return nil
+end
+
+-- Adds `record` to those of one series: in the order of the panes, each of which has one at most.
+local function with_record(held, record)
+  if not held then return record end
+  local size, at = #record, #held
+  local low, high = string.byte(record, 1, 2)
+  local place = low + 256 * high
+  while at >= size do
+    low, high = string.byte(held, at - size + 1, at - size + 2)
+    if low + 256 * high < place then break end
+    at = at - size
+  end
+  if at == #held then return held .. record end
+  low, high = string.byte(held, at + 1, at + 2)
+  local after = low + 256 * high == place and at + size or at
+  return string.sub(held, 1, at) .. record .. string.sub(held, after + 1)
+end
+
+local function two_bytes(number)
+  return string.char(number % 256, math.floor(number / 256))
+end
+
+-- How many instances are missing lies like one more series beside the others. One call for many series: a call costs more
+-- than what it does.
+local function write_figures(pane, missing)
+  local place = (pane.start - tonumber(pane.block_start)) / pane.step
+  pane.fields[#pane.fields + 1] = 'missing'
+  pane.fields[#pane.fields + 1] = two_bytes(place) .. two_bytes(math.min(missing, 65535))
+  for first = 1, #pane.fields, 2 * FIGURES_AT_ONCE do
+    local last = math.min(first + 2 * FIGURES_AT_ONCE, #pane.fields + 1) - 1
+    local names, written = {}, {}
+    for i = first, last, 2 do names[#names + 1] = pane.fields[i] end
+    local held = redis.call('HMGET', pane.block, unpack(names))
+    for i = 1, #names do
+      written[2 * i - 1], written[2 * i] = names[i], with_record(held[i], pane.fields[first + 2 * i - 1])
+    end
+    redis.call('HSET', pane.block, unpack(written))
+  end
+end
+
+local function hand_up(keys, args, parts, step, pane)
+  local start = pane.start - pane.start % step
+  redis.call('RPUSH', parts, pane.news)
+  redis.call('ZADD', keys[2], whole(start + step), args[1] .. ':' .. whole(step) .. ':' .. whole(start))
+end
+
+-- The index by which a service's blocks are found when it is deleted, each until it has expired.
+local function note_block(keys, args, pane, now)
+  redis.call('PEXPIRE', pane.block, pane.keep_ms)
+  redis.call('ZADD', keys[8], whole(now + tonumber(pane.keep_ms)), whole(pane.step) .. ':' .. pane.block_start)
+  redis.call('ZREMRANGEBYSCORE', keys[8], '-inf', whole(now))
+  redis.call('PEXPIRE', keys[8], args[5])
+end
+
+local function announce(keys, args, pane, through, revision, missing, now)
+  local fields = {
+    'type', 'closed', 'service', args[1], 'step_ms', whole(pane.step), 'start_ms', pane.name, 'through_ms', whole(through),
+    'revision', whole(revision), 'missing', whole(missing),
+  }
+  for _, item in ipairs(pane.fields) do fields[#fields + 1] = item end
+  add(keys[5], now, args[4], fields)
+end
+
+local function close_pane(keys, args, pane, now)
+  local through = tonumber(redis.call('HGET', keys[3], args[1]) or nil)
+  local stored = tonumber(redis.call('HGET', pane.block, 'r' .. pane.name) or '-1')
+  local refused = refusal(keys, args, pane, through, stored)
+  if refused then return refused end
+  local is_first = pane.is_base and pane.start >= (through or 0)
+  redis.call('ZREM', pane.queue, pane.member)
+  redis.call('DEL', pane.parts)
+  if pane.is_base and pane.token ~= '0' then redis.call('ZADD', keys[7], 'GT', whole(pane.finish), args[1]) end
+  if pane.covering_step > 0 and pane.is_base and not is_first and stored < 0 then
+    -- Stored now, the late events alone would look like the whole of a pane that has expired.
+    hand_up(keys, args, pane.covering, pane.covering_step, pane)
+    return {'over'}
   end
   -- A pane that closed as absent was revision 0 without being stored.
   local revision = stored + 1
-  if is_base and not is_first and stored < 0 then revision = 1 end
-  local missing = count_missing(keys[6], finish, args[10])
-  redis.call('HSET', keys[2], args[3], args[7], 'r' .. args[3], whole(revision), 'm' .. args[3], missing)
-  redis.call('HINCRBY', keys[2], 'v', 1)
-  redis.call('ZREM', is_base and keys[3] or keys[4], service .. ':' .. args[2] .. ':' .. args[3])
-  settle(keys, args, is_base, tonumber(args[12]))
-  if not is_base then return {'ok', revision, missing} end
-
-  redis.call('DEL', keys[1])
+  if pane.is_base and not is_first and stored < 0 then revision = 1 end
+  local missing = count_missing(keys[4], pane.finish, args[3])
+  redis.call('HSET', pane.block, pane.name, pane.blob, 'r' .. pane.name, whole(revision), 'm' .. pane.name, missing)
+  if not pane.is_base then write_figures(pane, missing) end
+  note_block(keys, args, pane, now)
+  if pane.above_step > 0 then hand_up(keys, args, pane.above, pane.above_step, pane) end
+  if not pane.is_base then return {'ok', revision, missing} end
   if is_first then
-    through = finish
-    redis.call('HSET', keys[5], service, whole(through))
+    through = pane.finish
+    redis.call('HSET', keys[3], args[1], whole(through))
   end
-  local fields = {
-    'type', 'closed', 'service', service, 'step_ms', args[2], 'start_ms', args[3], 'through_ms', whole(through),
-    'revision', whole(revision), 'missing', whole(missing),
-  }
-  for i = 13, #args do fields[#fields + 1] = args[i] end
-  add(keys[7], now_ms(), args[11], fields)
+  announce(keys, args, pane, through, revision, missing, now)
   return {'ok', revision, missing}
 end
 
-redis.register_function({function_name = 'baro_close_1', callback = close_pane, flags = {'allow-oom'}})
-
--- baro_tick_1: move the cursors of quiet services, with one entry for all of them.
--- KEYS closed open metrics producers...      ARGV step_ms through_ms no_data_ms keep_ms service(one for each producers key)
--- Replies the services left behind because an instance is missing: each gets an empty pane closed instead,
--- which records how many are missing. Services with an open pane before through_ms are passed over.
--- Cost: O(services + open panes). allow-oom: as close.
-local function tick(keys, args)
-  local wrong_argument = not_whole(args, {1, 2, 3, 4})
-  if wrong_argument then return wrong_argument end
-  if #args - 4 ~= #keys - 3 then return fail('each producers key needs its service') end
-  local through = tonumber(args[2])
-  local wrong = wrong_type({{keys[1], 'hash'}, {keys[2], 'zset'}, {keys[3], 'stream'}})
-  if wrong then return fail(wrong) end
-  local is_busy = {}
-  for _, member in ipairs(redis.call('ZRANGEBYSCORE', keys[2], '-inf', args[2])) do
-    local service, step = string.match(member, '^([^:]+):(%d+):')
-    if step == args[1] then is_busy[service] = true end
+local function close(keys, args)
+  local panes, problem = parse(keys, args)
+  if problem then return problem end
+  if (redis.call('HGET', keys[6], 'deletions') or '0') ~= args[6] then return {{'changed'}} end
+  local replies, now = {}, now_ms()
+  for _, pane in ipairs(panes) do
+    local reply = close_pane(keys, args, pane, now)
+    replies[#replies + 1] = reply
+    if reply[1] == 'changed' or reply[1] == 'hole' then break end
   end
-  local moved, held = {}, {}
-  for i = 4, #keys do
-    local service = args[i + 1]
-    local at = tonumber(redis.call('HGET', keys[1], service) or args[2])
-    if at < through and not is_busy[service] then
-      local missing = count_missing(keys[i], through, args[3])
-      if missing > 0 then held[#held + 1] = service else moved[#moved + 1] = service end
-    end
-  end
-  for _, service in ipairs(moved) do redis.call('HSET', keys[1], service, args[2]) end
-  if #moved > 0 then
-    add(keys[3], now_ms(), args[4], {
-      'type', 'closed', 'service', table.concat(moved, ','), 'step_ms', args[1], 'start_ms', '',
-      'through_ms', args[2], 'revision', '0', 'missing', '0', 'requests', '0', 'errors', '0',
-    })
-  end
-  return held
+  return replies
 end
 
-redis.register_function({function_name = 'baro_tick_1', callback = tick, flags = {'allow-oom'}})
+redis.register_function({function_name = 'baro_close_1', callback = close, flags = {'allow-oom'}})

@@ -2,7 +2,8 @@
 -- claimed any of the entries meanwhile, none.
 -- KEYS events open progress metrics parts...
 -- ARGV group consumer step_ms requests errors keep_ms n id(1..n, ascending) then for each parts key: service start_ms blob
--- Replies {"ok"} | {"lost", id...}. Cost: O(n + parts).
+-- Replies {"ok"} | {"lost", id...} | {"deleted", service, id}: the service was deleted, with its entries up to that id.
+-- Cost: O(n + parts).
 -- allow-oom: it frees entries; refused, a full server would deadlock the pipeline.
 local HINT_EVERY_MS = 50
 
@@ -15,6 +16,17 @@ local function hint(keys, args, services, newest, now)
     'type', 'advanced', 'service', table.concat(services, ','), 'step_ms', args[3], 'start_ms', whole(newest),
     'requests', args[4], 'errors', args[5],
   })
+end
+
+-- Returns the reply that names a service among the parts that was deleted after the first entry of the commit came.
+local function deleted_service(progress, args, first, first_id)
+  local latest = redis.call('HGET', progress, 'deleted')
+  if not latest or is_before(latest, first_id) then return nil end
+  for at = first, #args, 3 do
+    local id = redis.call('HGET', progress, 'deleted:' .. args[at])
+    if id and not is_before(id, first_id) then return {'deleted', args[at], id} end
+  end
+  return nil
 end
 
 local function commit(keys, args)
@@ -36,6 +48,8 @@ local function commit(keys, args)
   local ids = slice(args, 8, 7 + n)
   local lost = lost_ids(keys[1], args[1], args[2], ids)
   if #lost > 0 then return {'lost', unpack(lost)} end
+  local deleted = deleted_service(keys[3], args, first, ids[1])
+  if deleted then return deleted end
 
   local services, seen, newest = {}, {}, 0
   for i = 5, #keys do

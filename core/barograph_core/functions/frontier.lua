@@ -1,25 +1,8 @@
 -- baro_frontier_1: the watermark from the log's progress, and who closes.
 -- KEYS events progress      ARGV group grace_ms consumer lease_ms
--- Replies {watermark_ms, 1 when this consumer holds the closing lease, id of the oldest entry not committed or "", server time in ms}.
+-- Replies {watermark_ms, 1 when this consumer holds the closing lease, id of the oldest entry not committed or "", server time in ms,
+-- how many services were ever deleted: closing compares it, so that nothing read before a deletion is written after it}.
 -- The lease only spares the other workers double work; closing itself is compare-and-set. Cost: O(consumers).
-local function delivered_id(stream, group)
-  local found = redis.pcall('XINFO', 'GROUPS', stream)
-  if found.err then return nil end
-  for _, flat in ipairs(found) do
-    local info = {}
-    for i = 1, #flat, 2 do info[flat[i]] = flat[i + 1] end
-    if info['name'] == group then return info['last-delivered-id'] end
-  end
-  return nil
-end
-
-local function oldest_unfinished(stream, group, delivered)
-  local oldest = redis.call('XPENDING', stream, group)[2]
-  local unread = redis.call('XRANGE', stream, '(' .. delivered, '+', 'COUNT', 1)[1]
-  if unread and (not oldest or is_before(unread[1], oldest)) then oldest = unread[1] end
-  return oldest
-end
-
 local function closing_lease(progress, consumer, lease_ms, now)
   local held = redis.call('HMGET', progress, 'closer', 'closer_until_ms')
   local until_ms = tonumber(held[2] or '0')
@@ -34,9 +17,9 @@ local function frontier(keys, args)
   if wrong then return fail(wrong) end
   local wrong_argument = not_whole(args, {2, 4})
   if wrong_argument then return wrong_argument end
-  local delivered = delivered_id(keys[1], args[1])
-  if not delivered then return redis.error_reply('NOGROUP no consumer group ' .. args[1] .. ' on ' .. keys[1]) end
-  local oldest = oldest_unfinished(keys[1], args[1], delivered)
+  local info = group_info(keys[1], args[1])
+  if not info then return redis.error_reply('NOGROUP no consumer group ' .. args[1] .. ' on ' .. keys[1]) end
+  local oldest = oldest_unfinished(keys[1], args[1], info['last-delivered-id'])
   local now = now_ms()
   -- Ids can run ahead of the clock: after it was set back, after a failover, or by an XADD with an id of its own.
   -- Never ahead of now: a watermark that has once reached next year closes nothing in order any more.
@@ -46,7 +29,8 @@ local function frontier(keys, args)
     watermark = reached
     redis.call('HSET', keys[2], 'watermark_ms', whole(watermark))
   end
-  return {watermark, closing_lease(keys[2], args[3], tonumber(args[4]), now), oldest or '', now}
+  local deletions = tonumber(redis.call('HGET', keys[2], 'deletions') or '0')
+  return {watermark, closing_lease(keys[2], args[3], tonumber(args[4]), now), oldest or '', now, deletions}
 end
 
 redis.register_function({function_name = 'baro_frontier_1', callback = frontier, flags = {'allow-oom'}})

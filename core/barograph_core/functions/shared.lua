@@ -36,6 +36,14 @@ local function not_whole(args, positions)
   return nil
 end
 
+-- Returns the bytes that a key takes, 0 for none, or nil and an error reply. fakeredis has no MEMORY: 0 too, hence no bound.
+local function memory_of(key, samples)
+  local found = redis.pcall('MEMORY', 'USAGE', key, 'SAMPLES', samples)
+  if type(found) ~= 'table' then return found or 0 end
+  if string.find(tostring(found.err), 'nknown') then return 0 end
+  return nil, found
+end
+
 -- Returns ms and seq of an entry id as numbers: ids compare as pairs, never as text.
 local function split_id(id)
   local ms, seq = string.match(id, '^(%d+)-(%d+)$')
@@ -46,6 +54,26 @@ local function is_before(left, right)
   local left_ms, left_seq = split_id(left)
   local right_ms, right_seq = split_id(right)
   return left_ms < right_ms or (left_ms == right_ms and left_seq < right_seq)
+end
+
+-- Returns what XINFO GROUPS tells of a group by name, or nil when there is no such stream or group.
+local function group_info(stream, group)
+  local found = redis.pcall('XINFO', 'GROUPS', stream)
+  if found.err then return nil end
+  for _, flat in ipairs(found) do
+    local info = {}
+    for i = 1, #flat, 2 do info[flat[i]] = flat[i + 1] end
+    if info['name'] == group then return info end
+  end
+  return nil
+end
+
+-- Returns the id of the oldest entry that is pending or unread, or nil.
+local function oldest_unfinished(stream, group, delivered)
+  local oldest = redis.call('XPENDING', stream, group)[2]
+  local unread = redis.call('XRANGE', stream, '(' .. delivered, '+', 'COUNT', 1)[1]
+  if unread and (not oldest or is_before(unread[1], oldest)) then oldest = unread[1] end
+  return oldest
 end
 
 -- Returns which of `ids` (ascending) are not pending for this very consumer. Comparing a count is not
@@ -77,4 +105,9 @@ local function slice(args, first, last)
   local part = {}
   for i = first, last do part[#part + 1] = args[i] end
   return part
+end
+
+-- How many instances have not shipped everything before `finish`, yet have been heard of within no_data_ms of it.
+local function count_missing(producers, finish, no_data_ms)
+  return redis.call('ZCOUNT', producers, whole(finish - tonumber(no_data_ms)), '(' .. whole(finish))
 end

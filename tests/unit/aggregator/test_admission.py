@@ -5,9 +5,8 @@ import pytest
 from barograph_aggregator import admission
 from barograph_aggregator.admission import Admission
 from barograph_core.keys import ShardKeys
-from barograph_core.pane import Pane
 from barograph_core.self_metrics import Counters
-from tests.batches import decoded, request
+from tests.batches import decoded, panes_by_start, request
 from tests.support import FakeClock, fake_connection
 
 HOUR_MS = 3_600_000
@@ -21,7 +20,7 @@ class Desk:
 
     def admit(self, *routes: str) -> list[str]:
         """Return the routes that are left of one pane with these."""
-        (pane,) = Pane.of_batches([decoded("request", [request(route=route) for route in routes])], 1_000).values()
+        (pane,) = panes_by_start([decoded("request", [request(route=route) for route in routes])], 1_000).values()
         (admitted,) = self.admission.admit("ranker", [pane])
         return [route for route, _ in admitted.labels("request")]
 

@@ -1,18 +1,15 @@
 """The aggregator's handler on fakeredis: events to panes, panes to closed panes and roll-ups."""
 
-from collections.abc import Mapping
-
 import pytest
 
-from barograph_aggregator import worker
 from barograph_aggregator.commit import FencedCommitter
 from barograph_aggregator.settings import AggregatorSettings
 from barograph_aggregator.worker import GROUP, AggregatorHandler
 from barograph_core.consumer import UnreadableEntryError
-from barograph_core.decode import EventBatch, decode_batch
 from barograph_core.encode import entry_fields
 from barograph_core.keys import ShardKeys
 from barograph_core.self_metrics import Counters
+from barograph_core.steps import DEFAULT_KEEP, parse_keep
 from barograph_core.store import PaneStore
 from barograph_core.stream import Connection, Entry, as_entries, as_hash, as_int, as_list
 from tests.batches import encoded, request
@@ -22,10 +19,13 @@ from tests.support import FakeClock, append, fake_connection, request_batch
 class Pipeline:
     """One aggregator over a fakeredis whose clock is the machine's; event times are given."""
 
-    def __init__(self, *, name: str = "mine", connection: Connection | None = None, **settings: object) -> None:
+    def __init__(
+        self, *, name: str = "mine", connection: Connection | None = None, keep: str = DEFAULT_KEEP, **settings: object
+    ) -> None:
         self.connection = connection or fake_connection()
         self.keys = ShardKeys()
-        self.settings = AggregatorSettings(**settings)  # type: ignore[arg-type]  # each test names one or two
+        self.steps = parse_keep(keep)
+        self.settings = AggregatorSettings(**({"self_panes": False} | settings))  # type: ignore[arg-type]  # each test names one or two
         self.counters = Counters()
         self.name = name
         self.clock = FakeClock(self.now_ms())
@@ -36,12 +36,13 @@ class Pipeline:
             self.connection,
             self.keys,
             self.settings,
+            steps=self.steps,
             consumer=name,
             committer=committer,
             clock=self.clock,
             counters=self.counters,
         )
-        self.store = PaneStore(self.connection, self.keys, self.settings.steps)
+        self.store = PaneStore(self.connection, self.keys, self.steps)
         self._seq = 0
 
     def now_ms(self) -> int:
@@ -212,47 +213,45 @@ def test_after_a_long_pause_late_events_of_panes_that_live_still_count() -> None
     assert (found.pane.requests, pipeline.counters["events_late"]) == (2, 0)
 
 
-def test_an_event_whose_pane_has_expired_does_not_overwrite_the_roll_ups() -> None:
-    """It is dropped and counted: a revision of an empty block would become the whole of its roll-up."""
-    pipeline = Pipeline()
-    start = minutes_ago(pipeline, 2)
-    pipeline.send((start, "/a", 200, 5.0), (start, "/a", 200, 6.0))
-    pipeline.run()
-    pipeline.connection.command("DEL", pipeline.keys.panes("ranker", 1_000, start))
-    pipeline.clock.advance(3_600_000)
-    pipeline.send((start, "/a", 200, 7.0))
-    pipeline.run()
-    (found,) = pipeline.store.read("ranker", 10_000, start, start + 10_000)
-    assert (found.pane.requests, pipeline.counters["events_late"]) == (2, 1)
-
-
-def test_a_flood_of_bad_entries_costs_one_decoding_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The loop hands the rest over again after each: what was decoded is not decoded again."""
+def test_a_flood_of_bad_entries_is_named_at_once() -> None:
+    """The loop buries them all and hands the rest over once: one by one, a flood would take quadratic time."""
     pipeline = Pipeline()
     start = minutes_ago(pipeline, 2)
     for _ in range(10):
         pipeline.send((start, "/a", 200, 5.0))
         pipeline.connection.command("XADD", pipeline.keys.events, "*", "v", "99")
-    decoded: list[object] = []
-
-    def counting(fields: Mapping[bytes, bytes]) -> EventBatch:
-        decoded.append(fields)
-        return decode_batch(fields)
-
-    monkeypatch.setattr(worker, "decode_batch", counting)
-    rest = pipeline.read()
-    while rest:
-        try:
-            pipeline.handler.handle(rest, is_redelivered=False)
-            break
-        except UnreadableEntryError as error:
-            bad = error.entry
-            rest = [entry for entry in rest if entry.id != bad.id]
-    assert (len(decoded), pipeline.counters["events_committed"]) == (20, 10)
+    entries = pipeline.read()
+    with pytest.raises(UnreadableEntryError) as caught:
+        pipeline.handler.handle(entries, is_redelivered=False)
+    assert [entry.id for entry, _ in caught.value.entries] == [entry.id for entry in entries[1::2]]
+    pipeline.handler.handle(entries[::2], is_redelivered=False)
+    assert pipeline.counters["events_committed"] == 10
 
 
-def test_processed_events_are_trimmed_until_nothing_is_left_to_trim() -> None:
-    """One trim drops a bounded number of entries: a busy stream would outgrow one every few seconds."""
+def test_services_of_one_read_are_kept_apart() -> None:
+    """What is decoded and counted together is not added together."""
+    pipeline = Pipeline()
+    start = minutes_ago(pipeline, 2)
+    for seq, (service, route) in enumerate([("ranker", "/a"), ("other", "/a"), ("ranker", "/b")], 1):
+        batch = encoded("request", [request(start + seq * 700, 10.0, route)])
+        fields = entry_fields(batch, service=service, instance=f"host:1:{service}", seq=seq, through_ms=0)
+        instance = f"host:1:{service}"
+        append(pipeline.connection, pipeline.keys, fields, service=service, instance=instance, seq=(seq + 1) // 2)
+    pipeline.run()
+    found = {
+        service: [
+            (pane.start_ms - start, pane.pane.labels("request"))
+            for pane in pipeline.store.read(service, 1_000, start, start + 60_000)
+        ]
+        for service in ("other", "ranker")
+    }
+    assert found == {
+        "other": [(1_000, [("/a", "GET")])],
+        "ranker": [(0, [("/a", "GET")]), (2_000, [("/b", "GET")])],
+    }
+
+
+def test_processed_events_are_trimmed_and_no_others() -> None:
     pipeline = Pipeline()
     old_ms = pipeline.now_ms() - 2 * pipeline.settings.keep_events_ms
     for number in range(300):
@@ -262,5 +261,5 @@ def test_processed_events_are_trimmed_until_nothing_is_left_to_trim() -> None:
     pipeline.handler.tick(pipeline.now_ms())
     left = as_int(pipeline.connection.command("XLEN", pipeline.keys.events))
     pipeline.connection.command("XACK", pipeline.keys.events, GROUP, *(str(entry.id) for entry in entries[150:]))
-    pipeline.handler.tick(pipeline.now_ms())
+    pipeline.handler.tick(pipeline.now_ms() + 1_000)
     assert (150 <= left < 300, as_int(pipeline.connection.command("XLEN", pipeline.keys.events)) < 100) == (True, True)

@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from barograph_aggregator.closing import Closer
+from barograph_aggregator.closing_call import ClosingCall, OpenPane
+from barograph_aggregator.pane_memory import PaneMemory
 from barograph_core.keys import ShardKeys
-from barograph_core.stream import Connection, Reply, Value
+from barograph_core.stream import Connection, Reply, Value, as_bytes
 from tests.support import append
 from tests.unit.aggregator.test_aggregator import Pipeline, minutes_ago
 
@@ -25,7 +27,7 @@ class Desk:
         return self.pipeline.keys
 
     def make_closer(self, connection: Connection) -> Closer:
-        return Closer(connection, self.keys, self.pipeline.settings, self.pipeline.counters)
+        return Closer(connection, self.keys, self.pipeline.settings, self.pipeline.steps, self.pipeline.counters)
 
     def commit(self, *ats: int) -> None:
         self.pipeline.send(*((self.start + at, "/a", 200, 5.0) for at in ats))
@@ -97,7 +99,7 @@ class Interleaved(Connection):
     """A connection to the same server between whose commands somebody else comes."""
 
     def __init__(self, connection: Connection, between: Callable[[], None]) -> None:
-        super().__init__(connection._client)
+        super().__init__(connection._link)
         self._between = between
 
     def pipeline(self, commands: Sequence[Sequence[Value]]) -> list[Reply]:
@@ -147,3 +149,19 @@ def test_a_pane_of_other_settings_is_passed_over(caplog: pytest.LogCaptureFixtur
     desk.advance(60_000)
     assert (desk.panes(10_000), desk.panes(60_000)) == ([(0, 1, 0)], [(0, 1, 0)])
     assert [record.message for record in caplog.records] == ["pane.cannot_close"]
+
+
+def test_large_panes_go_fewer_at_a_time() -> None:
+    """A round trip holds the server for as long as it takes: it is bounded in bytes, not only in panes."""
+    desk = Desk()
+    calls = ClosingCall(desk.pipeline.connection, desk.keys, desk.pipeline.settings, desk.pipeline.steps, PaneMemory())
+    before = calls.panes_at_once
+    routes = [(desk.start, f"/{number:040d}", 200, float(number)) for number in range(1_000)]
+    for _ in range(60):
+        desk.pipeline.send(*routes)
+    desk.pipeline.handler.handle(desk.pipeline.read(), is_redelivered=False)
+    blob = as_bytes(desk.pipeline.connection.command("LINDEX", desk.keys.parts("ranker", desk.start), 0))
+    desk.pipeline.connection.command("RPUSH", desk.keys.parts("ranker", desk.start), *[blob] * 20)
+    calls.read([OpenPane(desk.start + 1_000, 1_000, "ranker")])
+    assert (before, calls.panes_at_once) == (50, 4 * 1_048_576 // (21 * len(blob) + 1))
+    assert calls.panes_at_once < 50

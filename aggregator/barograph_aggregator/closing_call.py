@@ -1,0 +1,231 @@
+"""The two round trips of closing: read what many panes are made from, then close them service by service."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from barograph_aggregator.closed_entry import closed_fields
+from barograph_aggregator.pane_memory import PaneMemory
+from barograph_aggregator.settings import AggregatorSettings
+from barograph_aggregator.store_memory import Block
+from barograph_core.figure_records import figure_fields
+from barograph_core.keys import ShardKeys
+from barograph_core.pane import Pane
+from barograph_core.pane_batch import merge_each
+from barograph_core.steps import Step
+from barograph_core.stream import Connection, Reply, Value, as_bytes, as_int, as_list
+
+_NONE: Final = -1
+# What one round trip carries: more would hold memory and the server for longer, and spare little.
+_PANES_AT_ONCE: Final = 50
+_BYTES_AT_ONCE: Final = 4 * 1_048_576
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class OpenPane:
+    """A pane or roll-up that waits for the watermark. Sorts by end, children before their parents."""
+
+    end_ms: int
+    step_ms: int
+    service: str
+
+    @property
+    def start_ms(self) -> int:
+        return self.end_ms - self.step_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a pane is made from.
+
+    Attributes:
+        token: How many parts there were: whether these are still all.
+        revision: Of the stored pane, -1 when there is none.
+        news: What the roll-up has not got yet, packed: the parts alone; empty when that is the whole pane.
+        pane: The parts and the stored pane.
+        whole: Its series of each kind merged to one.
+    """
+
+    token: int
+    revision: int
+    news: bytes
+    pane: Pane
+    whole: Pane
+
+
+class ClosingCall:
+    """Reads sources and calls ``baro_close_1``. The caller decides the order and what to do about refusals."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        keys: ShardKeys,
+        settings: AggregatorSettings,
+        steps: Sequence[Step],
+        memory: PaneMemory,
+    ) -> None:
+        self._connection = connection
+        self._keys = keys
+        self._settings = settings
+        self._steps = tuple(steps)
+        self._by_length = {step.step_ms: step for step in self._steps}
+        self._memory = memory
+        self._longest_keep_ms = max(step.keep_ms for step in self._steps)
+        self._written: set[Block] = set()
+        self._mean_bytes = 0
+
+    @property
+    def panes_at_once(self) -> int:
+        """Return how many panes one round trip should carry: fewer when those read last were large."""
+        return max(1, min(_PANES_AT_ONCE, _BYTES_AT_ONCE // (self._mean_bytes + 1)))
+
+    def read(self, panes: Sequence[OpenPane]) -> list[Source]:
+        """Return what each pane is made from, all in one round trip.
+
+        Raises:
+            MalformedEventError: A part or a stored pane cannot be read.
+            CommandRefusedError: A key holds something else.
+        """
+        commands: list[list[Value]] = []
+        for opened in panes:
+            # The stored pane first: other clients come between the two. A closing before this revision is in it,
+            # one after it makes ours fail. In the other order the parts would count twice when the list has as
+            # many again.
+            start = opened.start_ms
+            commands.append(["HMGET", self._block(opened), f"r{start}", start])
+            commands.append(["LRANGE", self.parts_key(opened), 0, -1])
+        replies = self._connection.pipeline(commands)
+        held = [as_list(reply) for reply in replies[::2]]
+        blobs = [[as_bytes(part) for part in as_list(reply)] for reply in replies[1::2]]
+        self._mean_bytes = sum(len(blob) for found in blobs for blob in found) // max(1, len(panes))
+        parts = [[self._memory.unpack(blob) for blob in found] for found in blobs]
+        stored = [[] if pane is None else [self._memory.unpack(as_bytes(pane))] for _, pane in held]
+        merged = merge_each([[*old, *new] for old, new in zip(stored, parts, strict=True)])
+        return [
+            Source(
+                token=len(new),
+                revision=as_int(revision) if old and revision is not None else _NONE,
+                news=Pane.merge(new).pack() if old else b"",
+                pane=one.pane,
+                whole=one.whole,
+            )
+            for (revision, _), old, new, one in zip(held, stored, parts, merged, strict=True)
+        ]
+
+    def close(
+        self, by_service: Mapping[str, Sequence[tuple[OpenPane, Source]]], watermark_ms: int, deletions: int
+    ) -> dict[str, list[list[Reply]]]:
+        """Close each service's panes in order, up to the first that is refused, all in one round trip.
+
+        Args:
+            by_service: Panes of one service are all of the base step, ascending, or all roll-ups.
+            watermark_ms: Says which panes' retention has ended.
+            deletions: How many services had been deleted before the sources were read.
+
+        Returns:
+            For each service a reply for each pane that was tried.
+        """
+        calls = [self._call(service, panes, watermark_ms, deletions) for service, panes in by_service.items()]
+        replies = self._connection.pipeline(calls)
+        outcomes = {
+            service: [as_list(one) for one in as_list(reply)]
+            for service, reply in zip(by_service, replies, strict=True)
+        }
+        for service, panes in by_service.items():
+            self._note(
+                opened for (opened, _), (status, *_) in zip(panes, outcomes[service], strict=False) if status == b"ok"
+            )
+        return outcomes
+
+    def take_written(self) -> set[Block]:
+        """Return the blocks that were written to since the last call."""
+        written, self._written = self._written, set()
+        return written
+
+    def _note(self, closed: Iterable[OpenPane]) -> None:
+        for opened in closed:
+            span_ms = self._by_length[opened.step_ms].span_ms
+            self._written.add(Block(opened.step_ms, opened.start_ms - opened.start_ms % span_ms, opened.service))
+
+    def _call(
+        self, service: str, panes: Sequence[tuple[OpenPane, Source]], watermark_ms: int, deletions: int
+    ) -> list[Value]:
+        keys = [
+            self._keys.open,
+            self._keys.rollups,
+            self._keys.closed,
+            self._keys.producers(service),
+            self._keys.metrics,
+            self._keys.progress,
+            self._keys.heard,
+            self._keys.blocks(service),
+        ]
+        args: list[Value] = [
+            service,
+            self._steps[0].step_ms,
+            self._settings.no_data_ms,
+            self._settings.keep_metrics_ms,
+            self._longest_keep_ms,
+            deletions,
+        ]
+        for opened, source in panes:
+            step = self._by_length[opened.step_ms]
+            above = 0 if step is self._steps[-1] else step.span_ms
+            covering = self._covering_ms(opened, watermark_ms)
+            keys += [
+                self.parts_key(opened),
+                self._block(opened),
+                self._roll_up(opened, above or step.step_ms),
+                self._roll_up(opened, covering or step.step_ms),
+            ]
+            fields = self._fields(source, step, opened.start_ms)
+            blob = source.pane.pack()
+            if above and not source.news:
+                self._memory.put(blob, source.pane)
+            args += [
+                step.step_ms,
+                opened.start_ms,
+                opened.start_ms - opened.start_ms % step.span_ms,
+                source.token,
+                source.revision,
+                step.keep_ms,
+                above,
+                covering,
+                blob,
+                source.news,
+                len(fields),
+                *fields,
+            ]
+        return ["FCALL", "baro_close_1", len(keys), *keys, *args]
+
+    def _fields(self, source: Source, step: Step, start_ms: int) -> Sequence[Value]:
+        """Return what is written beside a pane: the fields of its closed entry, or what charts read a roll-up by."""
+        if step is self._steps[0]:
+            return closed_fields(source.whole, step.step_ms)
+        return figure_fields(source.pane.tables, start_ms % step.span_ms // step.step_ms)
+
+    def _covering_ms(self, opened: OpenPane, watermark_ms: int) -> int:
+        """Return the finest step whose retention still covers a pane of the base step, 0 while that is its own."""
+        base, *coarser = self._steps
+        age_ms = watermark_ms - opened.end_ms
+        if opened.step_ms != base.step_ms or age_ms <= base.keep_ms or not coarser:
+            return 0
+        return next((step.step_ms for step in coarser if age_ms <= step.keep_ms), coarser[-1].step_ms)
+
+    def parts_key(self, opened: OpenPane) -> str:
+        """Return the key of the list that a pane or roll-up is made from."""
+        if opened.step_ms == self._steps[0].step_ms:
+            return self._keys.parts(opened.service, opened.start_ms)
+        return self._keys.rollup_parts(opened.service, opened.step_ms, opened.start_ms)
+
+    def _roll_up(self, opened: OpenPane, step_ms: int) -> str:
+        return self._keys.rollup_parts(opened.service, step_ms, opened.start_ms - opened.start_ms % step_ms)
+
+    def _block(self, opened: OpenPane) -> str:
+        span_ms = self._by_length[opened.step_ms].span_ms
+        return self._keys.panes(opened.service, opened.step_ms, opened.start_ms - opened.start_ms % span_ms)
+
+
+def empty_source() -> Source:
+    """Return the source of a pane for which nothing came."""
+    return Source(0, _NONE, b"", Pane.empty(), Pane.empty())

@@ -1,0 +1,56 @@
+"""The steps of the query store and how long each is kept: the setting ``keep``, read by every stage alike."""
+
+import itertools
+from dataclasses import dataclass
+from typing import Final
+
+from barograph_core.durations import parse_duration_ms
+
+DEFAULT_KEEP: Final = "1s:15m,10s:2h,1m:2d,1h:90d"
+_COARSEST_BLOCK: Final = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One resolution of the store.
+
+    Attributes:
+        step_ms: Length of a pane.
+        keep_ms: How long a closed pane is kept, from its closing.
+        span_ms: Length of a block: one pane of the next coarser step, whose children lie in one key.
+    """
+
+    step_ms: int
+    keep_ms: int
+    span_ms: int
+
+
+def parse_keep(text: str, allowed_lateness_ms: int = 0) -> tuple[Step, ...]:
+    """Read ``1s:15m,10s:2h``: steps from fine to coarse with their retention.
+
+    Raises:
+        ValueError: Not of that form, a step does not divide the next or is kept for less than one of it, or the
+            coarsest is kept for less than the allowed lateness: it takes the latest events.
+    """
+    pairs: list[tuple[int, int]] = []
+    for item in text.split(","):
+        step, separator, keep = item.strip().partition(":")
+        if not separator:
+            raise ValueError(f"{item!r} is not of the form step:retention, such as '1s:15m'")
+        pairs.append((parse_duration_ms(step), parse_duration_ms(keep)))
+    for step_ms, keep_ms in pairs:
+        if not 0 < step_ms <= keep_ms:
+            raise ValueError(f"step of {step_ms} ms, kept {keep_ms} ms, must be longer than 0 and no longer than kept")
+    for (fine, kept_ms), (coarse, _) in itertools.pairwise(pairs):
+        if coarse <= fine or coarse % fine:
+            raise ValueError(f"step of {coarse} ms is not a multiple of the finer step of {fine} ms")
+        if kept_ms < coarse:
+            raise ValueError(f"step of {fine} ms is kept {kept_ms} ms, less than one step of {coarse} ms")
+    coarsest_ms, kept_ms = pairs[-1]
+    if kept_ms < allowed_lateness_ms:
+        raise ValueError(
+            f"the coarsest step, of {coarsest_ms} ms, is kept {kept_ms} ms, less than the allowed lateness of "
+            f"{allowed_lateness_ms} ms: events that late would have nowhere to go"
+        )
+    spans = [coarse for coarse, _ in pairs[1:]] + [pairs[-1][0] * _COARSEST_BLOCK]
+    return tuple(Step(step, keep, span) for (step, keep), span in zip(pairs, spans, strict=True))
