@@ -14,8 +14,7 @@ from barograph_console.serving import CannotListenError, bind, serve_http, url_o
 from barograph_console.settings import ConsoleSettings
 from barograph_core.clock import SystemClock
 from barograph_core.errors import Problem, SettingsError
-from barograph_core.settings import variable_name
-from barograph_core.store import DEFAULT_KEEP, Step, parse_keep
+from barograph_core.layout import LayoutView
 from barograph_core.stream import Connection
 from barograph_core.worker import Start, begin, guarded, stop_on_signals, wait_for_library
 
@@ -52,27 +51,13 @@ def make_pool(start: Start[ConsoleSettings]) -> ConnectionPool:
 
 def make_ports(start: Start[ConsoleSettings], pool: ConnectionPool, clock: SystemClock) -> Ports:
     """Return the ports over the server of ``start``."""
+    layouts = LayoutView(start.server.prefix, clock)
     return Ports(
-        panes=RedisPanes(pool, start.shards, stored_steps(start)),
-        alerts=RedisAlerts(pool, start.shards),
-        pipeline=RedisPipeline(pool, start.shards),
-        health=RedisHealth(pool, start.shards[0], clock),
+        panes=RedisPanes(pool, layouts, start.server.steps),
+        alerts=RedisAlerts(pool, layouts),
+        pipeline=RedisPipeline(pool, layouts),
+        health=RedisHealth(pool, layouts, clock),
     )
-
-
-def stored_steps(start: Start[ConsoleSettings]) -> tuple[Step, ...]:
-    """Return the steps of the query store: what the aggregator's ``keep`` says, for it writes the panes.
-
-    Raises:
-        SettingsError: It cannot be read.
-    """
-    variable = variable_name("aggregator", "keep")
-    text = start.environ.get(variable) or start.config.table("aggregator").get("keep") or DEFAULT_KEEP
-    try:
-        return parse_keep(str(text))
-    except ValueError as error:
-        where = variable if start.environ.get(variable) else start.config.where("aggregator", "keep")
-        raise SettingsError([Problem(where, "aggregator.keep", str(error))]) from error
 
 
 def _run(argv: Sequence[str] | None) -> int:

@@ -7,6 +7,7 @@ from fastapi import Depends, FastAPI
 
 from barograph_console.access import HostGuard, make_guards
 from barograph_console.alert_routes import AlertRoutes
+from barograph_console.exposition import ExpositionRoutes
 from barograph_console.health_routes import API, HealthRoutes
 from barograph_console.metric_routes import MetricRoutes
 from barograph_console.ports import Ports
@@ -46,6 +47,7 @@ def create_app(ports: Ports, settings: ConsoleSettings, clock: Clock) -> FastAPI
     health = HealthRoutes(ports)
     app.include_router(health.open_router)
     app.include_router(health.index_router, dependencies=guarded)
+    app.include_router(ExpositionRoutes(ports).router, dependencies=guarded, responses=_ERRORS)
     for router in (
         MetricRoutes(ports, settings, clock).router,
         AlertRoutes(ports, clock, may_change).router,

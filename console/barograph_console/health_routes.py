@@ -21,6 +21,7 @@ _LINKS: Final = {
     "alerts_history": f"{API}/alerts/history",
     "alerts_summary": f"{API}/alerts/summary",
     "pipeline": f"{API}/pipeline",
+    "metrics": "/metrics",
     "openapi": f"{API}/openapi.json",
     "livez": "/livez",
     "readyz": "/readyz",

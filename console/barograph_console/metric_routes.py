@@ -2,13 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
+from pydantic_core import to_json
 
 from barograph_console import current_view, models
-from barograph_console.points import build_series, check_labels, check_measure, most_missing
+from barograph_console.points import DEFAULT_QUANTILES, Question, check_labels, check_measure
 from barograph_console.ports import Ports
 from barograph_console.problems import ApiError
-from barograph_console.query_plan import QueryError, QueryPlan, auto_step_ms, plan_query
+from barograph_console.query_answer import AUTO, AskedRange, QueryReader
+from barograph_console.query_plan import QueryError, QueryPlan, plan_query
 from barograph_console.query_times import parse_quantiles, parse_step_ms, parse_time_ms
 from barograph_console.settings import ConsoleSettings
 from barograph_core.clock import Clock
@@ -28,10 +30,13 @@ class MetricRoutes:
         self._ports = ports
         self._settings = settings
         self._clock = clock
+        self._reader = QueryReader(ports.panes, max_series=settings.max_series, max_points=settings.max_points)
         self.router = APIRouter(tags=["figures"])
         self.router.add_api_route("/services", self.services, summary="Every service, and how it does")
         self.router.add_api_route("/current", self.current, summary="The newest closed panes of a service")
-        self.router.add_api_route("/query", self.query, summary="Series of points over a range")
+        self.router.add_api_route(
+            "/query", self.query, response_model=models.Query, summary="Series of points over a range"
+        )
 
     def services(self, window: WindowS = 60) -> models.Services:
         now_ms = self._clock.now_ms()
@@ -94,7 +99,7 @@ class MetricRoutes:
             list[str] | None, Query(description="label=value; only series that have it; may be repeated")
         ] = None,
         quantiles: Annotated[str, Query(description="such as 0.9,0.999; adds p90 and p99_9")] = "",
-    ) -> models.Query:
+    ) -> Response:
         now_ms = self._clock.now_ms()
         closed_ms = self._closed_ms(service)
         try:
@@ -103,54 +108,34 @@ class MetricRoutes:
             filters = _parse_filters(where or [])
             check_labels(known, (*labels, *filters))
             asked = parse_quantiles(quantiles)
-            plan = self._plan(from_, to, step, closed_ms, now_ms)
-            panes = self._read(service, plan)
-            series = build_series(
-                panes,
-                plan,
-                kind=known,
-                measure=name,
-                by=labels,
-                where=filters,
-                quantiles=asked,
-                max_series=self._settings.max_series,
-                max_points=self._settings.max_points,
+            asked_range = AskedRange(
+                parse_time_ms(from_, now_ms), parse_time_ms(to, now_ms), parse_step_ms(step) if step else AUTO, now_ms
             )
+            question = Question(known, name, labels, filters, {**DEFAULT_QUANTILES, **asked})
+            answer = self._reader.answer(service, asked_range, closed_ms, question)
         except QueryError as error:
             raise ApiError(422, error.code, str(error)) from error
         except ValueError as error:
             raise ApiError(422, "invalid_parameter", str(error)) from error
-        return models.Query(
-            service=service,
-            kind=known.name,
-            measure=name,
-            step_ms=plan.step_ms,
-            from_ms=plan.from_ms,
-            to_ms=plan.to_ms,
-            covered_from_ms=plan.covered_from_ms,
-            closed_through_ms=closed_ms,
-            missing=most_missing(panes),
-            series=series,
-        )
+        content = {
+            "service": service,
+            "kind": known.name,
+            "measure": name,
+            "step_ms": answer.plan.step_ms,
+            "from_ms": answer.plan.from_ms,
+            "to_ms": answer.plan.to_ms,
+            "covered_from_ms": answer.plan.covered_from_ms,
+            "closed_through_ms": closed_ms,
+            "missing": answer.missing,
+            "series": answer.series,
+        }
+        return Response(to_json(content), media_type="application/json")
 
     def _closed_ms(self, service: str) -> int:
         closed = self._ports.panes.services().get(service) if is_service_name(service) else None
         if closed is None:
             raise ApiError(404, "unknown_service", f"nothing of a service {service!r} was ever closed")
         return closed
-
-    def _plan(self, from_text: str, to_text: str, step_text: str, closed_ms: int, now_ms: int) -> QueryPlan:
-        steps = self._ports.panes.steps
-        from_ms, to_ms = parse_time_ms(from_text, now_ms), parse_time_ms(to_text, now_ms)
-        return plan_query(
-            steps,
-            from_ms=from_ms,
-            to_ms=to_ms,
-            step_ms=parse_step_ms(step_text) if step_text else auto_step_ms(steps, from_ms, to_ms, now_ms),
-            closed_through_ms=closed_ms,
-            now_ms=now_ms,
-            max_points=self._settings.max_points,
-        )
 
     def _read(self, service: str, plan: QueryPlan) -> list[StoredPane]:
         panes: list[StoredPane] = []
@@ -161,7 +146,7 @@ class MetricRoutes:
     def _window(self, service: str, closed_ms: int, window_ms: int, now_ms: int) -> Pane:
         """Return the merged panes of the last ``window_ms`` before ``closed_ms``."""
         plan = plan_query(
-            self._ports.panes.steps,
+            self._ports.panes.steps(service, now_ms),
             from_ms=max(0, closed_ms - window_ms),
             to_ms=closed_ms,
             step_ms=None,

@@ -2,6 +2,7 @@
 
 from pydantic import BaseModel, Field
 
+from barograph_core.events_account import EventsAccount
 from barograph_core.pipeline import (
     GroupStatus,
     PipelineStatus,
@@ -9,6 +10,7 @@ from barograph_core.pipeline import (
     StreamStatus,
     WorkerStatus,
 )
+from barograph_core.store_usage import StoreUsage
 from barograph_core.stream import EntryId
 
 
@@ -36,6 +38,7 @@ class StreamRow(BaseModel):
     key: str
     length: int
     added: int = Field(description="entries ever added, trimmed ones included")
+    memory_bytes: int | None = Field(description="on the server, within some percent")
     first_id: str | None
     last_id: str | None
     groups: list[GroupRow]
@@ -57,15 +60,52 @@ class ProducerRow(BaseModel):
     sent: int
     drops: dict[str, int]
     folded: dict[str, int]
+    late: int = Field(description="events that came too late to count")
+    future: int = Field(description="events too far ahead of the server's clock to count")
     is_missing: bool
     is_silent: bool
 
 
+class AccountRow(BaseModel):
+    """Every entry of the events stream is somewhere: added = committed + dead + lost + pending + unread."""
+
+    added: int
+    committed: int
+    dead: int
+    lost: int = Field(description="trimmed, deleted or flushed before they were finished")
+    pending: int
+    unread: int
+    lost_counted: int = Field(description="those of the lost that barograph trimmed itself")
+    lost_events: int = Field(description="events in those; how many the others held, nobody knows")
+    is_counted: bool = Field(description="false behind a long backlog: unread is what the others leave over")
+    surplus: int = Field(description="entries finished more often than once; 0 unless the group was set back")
+
+
+class StepRow(BaseModel):
+    step_ms: int
+    bytes: int
+    blocks: int
+    dropped_blocks: int = Field(description="dropped before their time, to keep the store within its memory")
+    dropped_bytes: int
+    kept_from_ms: int = Field(description="panes from here on were all kept; 0 when none was dropped")
+
+
+class StoreRow(BaseModel):
+    """What closed panes take on the server, as its allocator counts it."""
+
+    bytes: int
+    bound_bytes: int = Field(description="0 when there is no bound")
+    steps: list[StepRow]
+
+
 class ShardRow(BaseModel):
+    shard: str
     at_ms: int = Field(description="the server's clock")
     watermark_ms: int | None
     watermark_age_ms: int | None
     dead_letters: int
+    account: AccountRow | None
+    store: StoreRow | None
     streams: list[StreamRow]
     workers: list[WorkerRow]
     producers: list[ProducerRow]
@@ -84,13 +124,49 @@ def pipeline_view(statuses: list[PipelineStatus]) -> Pipeline:
 
 def _shard(status: PipelineStatus) -> ShardRow:
     return ShardRow(
+        shard=status.shard,
         at_ms=status.at_ms,
         watermark_ms=status.watermark_ms,
         watermark_age_ms=status.watermark_age_ms,
         dead_letters=status.dead_letters,
+        account=None if status.account is None else _account(status.account),
+        store=None if status.store is None else _store(status.store),
         streams=[_stream(stream) for stream in status.streams],
         workers=[_worker(worker) for worker in status.workers],
         producers=[_producer(producer) for producer in status.producers],
+    )
+
+
+def _account(account: EventsAccount) -> AccountRow:
+    return AccountRow(
+        added=account.added,
+        committed=account.committed,
+        dead=account.dead,
+        lost=account.lost,
+        pending=account.pending,
+        unread=account.unread,
+        lost_counted=account.lost_counted,
+        lost_events=account.lost_events,
+        is_counted=account.is_counted,
+        surplus=account.surplus,
+    )
+
+
+def _store(store: StoreUsage) -> StoreRow:
+    return StoreRow(
+        bytes=store.bytes,
+        bound_bytes=store.bound_bytes,
+        steps=[
+            StepRow(
+                step_ms=step.step_ms,
+                bytes=step.bytes,
+                blocks=step.blocks,
+                dropped_blocks=step.dropped_blocks,
+                dropped_bytes=step.dropped_bytes,
+                kept_from_ms=step.kept_from_ms,
+            )
+            for step in store.steps
+        ],
     )
 
 
@@ -104,6 +180,7 @@ def _stream(stream: StreamStatus) -> StreamRow:
         key=stream.key,
         length=stream.length,
         added=stream.added,
+        memory_bytes=stream.memory_bytes,
         first_id=_text(stream.first_id),
         last_id=_text(stream.last_id),
         groups=[_group(group) for group in stream.groups],
@@ -145,6 +222,8 @@ def _producer(producer: ProducerStatus) -> ProducerRow:
         sent=producer.sent,
         drops=dict(producer.drops),
         folded=dict(producer.folded),
+        late=producer.late,
+        future=producer.future,
         is_missing=producer.is_missing,
         is_silent=producer.is_silent,
     )

@@ -2,15 +2,21 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from barograph_console.models import Point, Series
+import numpy as np
+
 from barograph_console.query_plan import QueryError, QueryPlan
 from barograph_core.errors import EmptySketchError
 from barograph_core.events import KINDS, Kind
+from barograph_core.figures import Figures
 from barograph_core.label_names import has_label
-from barograph_core.pane import Pane
+from barograph_core.pane import label_values
+from barograph_core.series_table import Labels, SeriesTable
+from barograph_core.sketch import IntArray
 from barograph_core.store import StoredPane
-from barograph_core.summary import SeriesSummary, Summary
+from barograph_core.summary import Summary
+from barograph_core.summary_table import FloatArray
 
 DEFAULT_QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
@@ -77,60 +83,100 @@ def check_labels(kind: Kind, names: Iterable[str]) -> None:
             raise QueryError("unknown_label", f"{kind.name} has no label {name!r}, only {', '.join(kind.labels)}")
 
 
-def build_series(
-    panes: Iterable[StoredPane],
-    plan: QueryPlan,
-    *,
-    kind: Kind,
-    measure: str,
-    by: tuple[str, ...],
-    where: Mapping[str, str],
-    quantiles: Mapping[str, float],
-    max_series: int,
-    max_points: int,
-) -> list[Series]:
-    """Merge panes into points and sort them into series by labels.
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of a range.
 
-    Raises:
-        QueryError: ``too_many_series`` or ``too_many_points``, over all series.
+    Attributes:
+        kind: The kind of the events.
+        measure: One of its measures.
+        by: Labels that tell the series of the answer apart.
+        where: Label -> value that a stored series must have to be counted.
+        quantiles: Name of a point's field -> quantile.
     """
-    buckets: dict[int, list[Pane]] = {}
+
+    kind: Kind
+    measure: str
+    by: tuple[str, ...]
+    where: Mapping[str, str]
+    quantiles: Mapping[str, float]
+
+    @property
+    def measure_index(self) -> int:
+        """Return the place of the measure among those of its kind."""
+        return self.kind.measure_names.index(self.measure)
+
+    def group_of(self, labels: Labels) -> Labels | None:
+        """Return which series of the answer a stored one belongs to, ``None`` when it is not counted."""
+        values = label_values(self.kind, labels, (*self.by, *self.where))
+        return values[: len(self.by)] if values[len(self.by) :] == tuple(self.where.values()) else None
+
+
+def fold_panes(panes: Iterable[StoredPane], plan: QueryPlan, question: Question) -> tuple[Figures, list[Labels]]:
+    """Merge panes into points, all in one pass, and return their figures with the labels of their series."""
+    groups: dict[Labels, Labels | None] = {}
+    parts: list[SeriesTable] = []
+    names: list[list[Labels]] = []
     for stored in panes:
-        buckets.setdefault(plan.bucket_of(stored.start_ms), []).append(stored.pane)
-    found: dict[tuple[str, ...], list[Point]] = {}
-    count = 0
-    for start_ms, parts in sorted(buckets.items()):
-        for row in Pane.merge(parts).group(kind.name, by, where or None):
-            found.setdefault(row.labels, []).append(_point(start_ms, row, kind, measure, quantiles))
-            count += 1
-        if len(found) > max_series:
-            raise QueryError("too_many_series", f"more than {max_series} series; ask fewer labels in 'by'")
-        if count > max_points:
-            raise QueryError("too_many_points", f"more than {max_points} points; ask a larger step or fewer labels")
+        table = stored.pane.table(question.kind.name)
+        if table is None:
+            continue
+        for labels in table.labels:
+            if labels not in groups:
+                groups[labels] = question.group_of(labels)
+        found = [groups[labels] for labels in table.labels]
+        kept = [index for index, group in enumerate(found) if group is not None]
+        # As one more label, the point's start makes a series of each point; equal widths sort like numbers.
+        start = f"{plan.bucket_of(stored.start_ms):015d}"
+        parts.append(table if len(kept) == len(found) else table.take(kept))
+        names.append([(start, *group) for group in found if group is not None])
+    if not parts:
+        return Figures.empty(question.quantiles.values()), []
+    folded = SeriesTable.fold(parts, names)
+    found_groups = sorted({name[1:] for name in folded.labels})
+    index = {name: position for position, name in enumerate(found_groups)}
+    series = np.array([index[name[1:]] for name in folded.labels], np.int64)
+    starts_ms = np.array([int(name[0]) for name in folded.labels], np.int64)
+    quantiles = tuple(question.quantiles.values())
+    return Figures.of_table(folded, question.measure_index, quantiles, series, starts_ms), found_groups
+
+
+def build_series(figures: Figures, labels: Sequence[Labels], question: Question) -> list[dict[str, object]]:
+    """Return the series of an answer with their points, as ``models.Series`` describes them.
+
+    Plain values: to check each of twenty thousand points against its model takes longer than to read them.
+    """
+    figures = figures.take(np.lexsort((figures.starts_ms, figures.series)))
+    counts = figures.counts.tolist()
+    columns = [
+        figures.starts_ms.tolist(),
+        counts,
+        figures.totals.tolist(),
+        *(_known(values, figures.counts) for values in (figures.minimum, figures.maximum, figures.averages)),
+        figures.events.tolist(),
+        figures.errors.tolist(),
+        (figures.errors / figures.events).tolist() if question.kind.has_status else [None] * len(counts),
+        figures.estimated.tolist(),
+        *(_known(figures.quantiles[quantile], figures.counts) for quantile in question.quantiles.values()),
+    ]
+    fields = ("t", "count", "sum", "min", "max", "avg", "events", "errors", "error_rate", "estimated")
+    names = (*fields, *question.quantiles)
+    points = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+    ends = np.searchsorted(figures.series, np.arange(len(labels) + 1)).tolist()
     return [
-        Series(labels=dict(zip(by, labels, strict=True)), points=points) for labels, points in sorted(found.items())
+        {"labels": dict(zip(question.by, one, strict=True)), "points": points[ends[index] : ends[index + 1]]}
+        for index, one in enumerate(labels)
+        if ends[index] < ends[index + 1]
     ]
 
 
-def _point(start_ms: int, row: SeriesSummary, kind: Kind, measure: str, quantiles: Mapping[str, float]) -> Point:
-    summary = row.measures.get(measure)
-    asked = {**DEFAULT_QUANTILES, **quantiles}
-    figures = {name: quantile_of(summary, quantile) for name, quantile in asked.items()}
-    return Point.model_validate(
-        {
-            "t": start_ms,
-            "count": summary.count if summary else 0,
-            "sum": summary.sum if summary else 0.0,
-            "min": minimum_of(summary),
-            "max": maximum_of(summary),
-            "avg": average_of(summary),
-            "events": row.count,
-            "errors": row.errors,
-            "error_rate": ratio(row.errors, row.count) if kind.has_status else None,
-            "estimated": row.estimated > 0,
-            **figures,
-        }
-    )
+def _known(values: FloatArray, counts: IntArray) -> list[float | None]:
+    """Return ``values`` with ``None`` where nothing was counted, and where JSON has no number."""
+    is_known = (counts > 0) & np.isfinite(values)
+    found: list[float | None] = values.tolist()
+    if is_known.all():
+        return found
+    return [value if known else None for value, known in zip(found, is_known.tolist(), strict=True)]
 
 
 def most_missing(panes: Sequence[StoredPane]) -> int:

@@ -5,8 +5,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from barograph_core.alerts import AlertRecord, Transition
+from barograph_core.events import Kind
+from barograph_core.figure_store import FigureRange
+from barograph_core.figures import Figures
 from barograph_core.pipeline import PipelineStatus
-from barograph_core.store import Step, StoredPane
+from barograph_core.series_table import Labels
+from barograph_core.steps import Step
+from barograph_core.store import StoredPane
 from barograph_core.stream import EntryId
 
 
@@ -57,8 +62,9 @@ class AlertConflictError(Exception):
 
 
 class PaneSource(Protocol):
-    @property
-    def steps(self) -> Sequence[Step]: ...
+    def steps(self, service: str, now_ms: int) -> Sequence[Step]:
+        """Return the steps of the store with how far back from ``now_ms`` all panes of ``service`` are kept."""
+        ...
 
     def services(self) -> dict[str, int]:
         """Return every service with its ``closed_through_ms``."""
@@ -66,6 +72,14 @@ class PaneSource(Protocol):
 
     def read(self, service: str, step_ms: int, from_ms: int, to_ms: int) -> Sequence[StoredPane]:
         """Return the closed panes that begin in ``[from_ms, to_ms)``; empty ones may be absent."""
+        ...
+
+    def series(self, where: FigureRange, kind: str) -> Sequence[Labels]:
+        """Return every series of ``kind`` that may have figures in the range, which is of a roll-up."""
+        ...
+
+    def figures(self, where: FigureRange, kind: Kind, measure: int, series: Sequence[Labels]) -> tuple[Figures, int]:
+        """Return the figures of ``series`` in the range, and the most instances missing from a pane of it."""
         ...
 
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from barograph_core.durations import format_duration
-from barograph_core.store import Step
+from barograph_core.steps import Step
 
 # Where no step is asked: about as many points as a chart has room for.
 _AUTO_POINTS: Final = 300
+_READY_POINTS: Final = (60, 1_500)
 _AUTO_STEPS_MS: Final = tuple(
     seconds * 1_000
     for seconds in (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 21_600, 43_200, 86_400)
@@ -69,13 +70,22 @@ def ceil_to(time_ms: int, step_ms: int) -> int:
     return -(-time_ms // step_ms) * step_ms
 
 
-def auto_step_ms(steps: Sequence[Step], from_ms: int, to_ms: int, now_ms: int) -> int:
-    """Return a step that gives at most about 300 points and is stored over the whole range, if any is."""
-    covering = [step.step_ms for step in steps if from_ms >= now_ms - step.keep_ms] or [steps[-1].step_ms]
-    wanted = max((to_ms - from_ms) / _AUTO_POINTS, covering[0])
+def auto_steps_ms(steps: Sequence[Step], from_ms: int, to_ms: int, now_ms: int) -> list[int]:
+    """Return the steps to try where none is asked, the last of which is for an answer with many series.
+
+    First comes the finest roll-up that gives 60 to 1,500 points: its figures lie ready, while any other step
+    is merged from panes. Last comes one of about 300 points.
+    """
+    covering = [step for step in steps if from_ms >= now_ms - step.keep_ms] or [steps[-1]]
+    ready = [step.step_ms for step in covering if step is not steps[0] and _suits(step, to_ms - from_ms)]
+    wanted = max((to_ms - from_ms) / _AUTO_POINTS, covering[0].step_ms)
     index = bisect.bisect_left(_AUTO_STEPS_MS, wanted)
     step_ms = _AUTO_STEPS_MS[min(index, len(_AUTO_STEPS_MS) - 1)]
-    return ceil_to(step_ms, covering[0])
+    return [*ready[:1], ceil_to(step_ms, covering[0].step_ms)]
+
+
+def _suits(step: Step, range_ms: int) -> bool:
+    return _READY_POINTS[0] <= range_ms / step.step_ms <= _READY_POINTS[1]
 
 
 def plan_query(

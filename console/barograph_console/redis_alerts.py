@@ -14,7 +14,8 @@ from barograph_console.ports import (
 )
 from barograph_core.alerts import AlertRecord, AlertState, Transition, resolve_by_hand
 from barograph_core.errors import MalformedEventError
-from barograph_core.keys import ShardKeys, shard_of
+from barograph_core.keys import ShardKeys
+from barograph_core.layout import LayoutView
 from barograph_core.stream import Connection, Entry, EntryId, as_bytes, as_entries, as_hash, as_list, as_text
 
 log = logging.getLogger(__name__)
@@ -29,13 +30,14 @@ _NO_TRIM_MS: Final = 10**14
 class RedisAlerts:
     """See ``AlertBook``."""
 
-    def __init__(self, pool: ConnectionPool, shards: Sequence[ShardKeys]) -> None:
+    def __init__(self, pool: ConnectionPool, layouts: LayoutView) -> None:
         self._pool = pool
-        self._shards = tuple(shards)
+        self._layouts = layouts
 
     def records(self, services: Sequence[str]) -> list[AlertRecord]:
         with self._pool.borrow() as connection:
-            replies = connection.pipeline([("HGETALL", self._keys(name).state(name)) for name in services])
+            layout = self._layouts.current(connection)
+            replies = connection.pipeline([("HGETALL", layout.keys_of(name).state(name)) for name in services])
         return [
             record
             for reply in replies
@@ -44,8 +46,9 @@ class RedisAlerts:
         ]
 
     def history(self, *, before: EntryId | None, limit: int, service: str) -> HistoryPage:
-        shards = [self._keys(service)] if service else self._shards
         with self._pool.borrow() as connection:
+            layout = self._layouts.current(connection)
+            shards = [layout.keys_of(service)] if service else layout.shards
             pages = [_scan_back(connection, keys, before, limit, service) for keys in shards]
         cursors = [page.next_before for page in pages if page.next_before is not None]
         # Older than where some shard stopped reading, the order is not known yet.
@@ -60,7 +63,7 @@ class RedisAlerts:
         fired = resolved = 0
         is_capped = False
         with self._pool.borrow() as connection:
-            for keys in self._shards:
+            for keys in self._layouts.current(connection).shards:
                 scanned = 0
                 for entry in _scan_on(connection, keys, from_ms):
                     before, after = entry.fields.get(b"from"), entry.fields.get(b"to")
@@ -79,17 +82,15 @@ class RedisAlerts:
                     return resolved
         raise AlertConflictError(f"the alerts of service {service!r} keep changing; try again")
 
-    def _keys(self, service: str) -> ShardKeys:
-        return self._shards[shard_of(service, len(self._shards))]
-
     def _find(self, connection: Connection, alert_id: str) -> str:
+        layout = self._layouts.current(connection)
         services = [
             service
-            for keys in self._shards
+            for keys in layout.shards
             for service in map(as_text, as_list(connection.command("HKEYS", keys.closed)))
         ]
         found = connection.pipeline(
-            [("HEXISTS", self._keys(name).state(name), f"{_FIELD}{alert_id}") for name in services]
+            [("HEXISTS", layout.keys_of(name).state(name), f"{_FIELD}{alert_id}") for name in services]
         )
         for service, is_here in zip(services, found, strict=True):
             if is_here:
@@ -100,7 +101,7 @@ class RedisAlerts:
         self, connection: Connection, service: str, alert_id: str, actor: str, now_ms: int
     ) -> tuple[AlertRecord, Transition] | None:
         """Resolve against the state as read now; ``None`` when somebody changed it in between."""
-        keys = self._keys(service)
+        keys = self._layouts.current(connection).keys_of(service)
         version, text = as_list(connection.command("HMGET", keys.state(service), "version", f"{_FIELD}{alert_id}"))
         record = None if text is None else _record(as_bytes(text))
         if record is None:

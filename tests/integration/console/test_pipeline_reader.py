@@ -90,7 +90,7 @@ def test_every_entry_of_the_events_stream_is_accounted_for(server: Connection, k
     server.command("XDEL", keys.events, ids[8])
     account = PipelineReader(server, keys).read().account
     assert account is not None
-    assert (account.added, account.pending, account.unread, account.trimmed_unread) == (10, 4, 5, 1)
+    assert (account.added, account.pending, account.unread, account.lost) == (10, 4, 5, 1)
 
 
 def test_without_the_function_library_there_is_no_account() -> None:

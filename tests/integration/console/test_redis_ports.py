@@ -14,6 +14,7 @@ from barograph_console.redis_ports import RedisHealth, RedisPanes, RedisPipeline
 from barograph_console.settings import ConsoleSettings
 from barograph_core.alerts import AlertState, transition_of
 from barograph_core.keys import ShardKeys
+from barograph_core.layout import LayoutView
 from barograph_core.library import ensure_library
 from barograph_core.store import PaneStore
 from barograph_core.stream import Connection, as_entries, as_text
@@ -33,7 +34,7 @@ def pool(valkey_url: str) -> Iterator[ConnectionPool]:
 @pytest.fixture
 def alerts(pool: ConnectionPool, keys: ShardKeys, real: Connection) -> RedisAlerts:
     real.command("HSET", keys.closed, SERVICE, NOW_MS)
-    return RedisAlerts(pool, [keys])
+    return RedisAlerts(pool, LayoutView(keys.prefix, FakeClock()))
 
 
 def hold(connection: Connection, keys: ShardKeys) -> None:
@@ -64,17 +65,30 @@ def test_a_query_reads_the_panes_that_an_aggregator_wrote(
         )
     real.command("HSET", keys.closed, SERVICE, NOW_MS)
     clock = FakeClock(NOW_MS)
+    layouts = LayoutView(keys.prefix, clock)
     ports = Ports(
-        RedisPanes(pool, [keys], STEPS),
-        RedisAlerts(pool, [keys]),
-        RedisPipeline(pool, [keys]),
-        RedisHealth(pool, keys, clock),
+        RedisPanes(pool, layouts, STEPS),
+        RedisAlerts(pool, layouts),
+        RedisPipeline(pool, layouts),
+        RedisHealth(pool, layouts, clock),
     )
     client = TestClient(create_app(ports, ConsoleSettings(), clock), base_url="http://localhost")
     points = client.get(f"/api/v1/query?service={SERVICE}&from=-10s&step=1").json()["series"][0]["points"]
     assert [(point["count"], point["errors"]) for point in points] == [(100, 10)] * 4
     assert client.get(f"/api/v1/current?service={SERVICE}").json()["requests"] == 400
     assert client.get("/readyz").status_code == 200
+
+
+def test_a_query_passes_over_panes_that_were_dropped_to_make_room(
+    real: Connection, pool: ConnectionPool, keys: ShardKeys
+) -> None:
+    """Read where they are gone, they would look like panes without events: a coarser step answers."""
+    panes = RedisPanes(pool, LayoutView(keys.prefix, FakeClock()), STEPS)
+    before = [step.keep_ms for step in panes.steps(SERVICE, NOW_MS)]
+    real.command("HSET", keys.store, "kept_from_ms:1000", NOW_MS - 650_000, "kept_from_ms:10000", NOW_MS - 700_000)
+    after = [step.keep_ms for step in panes.steps(SERVICE, NOW_MS)]
+    assert before == [step.keep_ms for step in STEPS]
+    assert after == [650_000, 700_000, *before[2:]]
 
 
 def test_resolving_moves_state_stream_and_cooldown_together(
@@ -145,11 +159,11 @@ def test_counts_over_a_span_come_from_the_stream(alerts: RedisAlerts, real: Conn
 
 def test_readiness_on_a_server_that_changes() -> None:
     """No library, then ready, then out of memory, then gone: each is told from the others."""
-    keys, clock = ShardKeys(), FakeClock(NOW_MS)
+    clock = FakeClock(NOW_MS)
     found: list[list[Complaint]] = []
     with valkey_server() as url:
         pool = ConnectionPool(lambda: Connection.open(url, socket_timeout_s=1.0), size=1, wait_s=1.0)
-        health = RedisHealth(pool, keys, clock)
+        health = RedisHealth(pool, LayoutView("baro", clock), clock)
 
         def ask() -> None:
             clock.advance(1_000)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 from fastapi.testclient import TestClient
 
 from barograph_console.app import create_app
@@ -20,11 +21,16 @@ from barograph_core.alerts import AlertRecord, AlertState, Severity, Transition,
 from barograph_core.decode import decode_batch
 from barograph_core.encode import EncodedBatch, encode_batch, entry_fields
 from barograph_core.errors import BarographError
-from barograph_core.events import KINDS
-from barograph_core.pane import Pane
+from barograph_core.events import KINDS, Kind
+from barograph_core.figure_records import STORED_QUANTILES, WHOLE
+from barograph_core.figure_store import FigureRange
+from barograph_core.figures import Figures
 from barograph_core.pipeline import PipelineStatus
-from barograph_core.store import DEFAULT_KEEP, Step, StoredPane, parse_keep
+from barograph_core.series_table import Labels
+from barograph_core.steps import DEFAULT_KEEP, Step, parse_keep
+from barograph_core.store import StoredPane
 from barograph_core.stream import EntryId
+from tests.batches import panes_by_start
 from tests.support import FakeClock
 
 NOW_MS = 1_700_000_000_000
@@ -45,7 +51,7 @@ def panes_of(batches: Sequence[EncodedBatch], step_ms: int = 1_000) -> list[Stor
         )
         for batch in batches
     ]
-    return [StoredPane(start, 0, 0, pane) for start, pane in Pane.of_batches(decoded, step_ms).items()]
+    return [StoredPane(start, 0, 0, pane) for start, pane in panes_by_start(decoded, step_ms).items()]
 
 
 def requests(*rows: tuple[int, str, int, float]) -> EncodedBatch:
@@ -86,7 +92,11 @@ class FakePanes:
     stored: dict[int, list[StoredPane]] = field(default_factory=dict[int, list[StoredPane]])
     asked: list[tuple[int, int, int]] = field(default_factory=list[tuple[int, int, int]])
     error: BarographError | None = None
-    steps: tuple[Step, ...] = STEPS
+    stored_steps: tuple[Step, ...] = STEPS
+
+    def steps(self, service: str, now_ms: int) -> Sequence[Step]:
+        del service, now_ms  # nothing was dropped
+        return self.stored_steps
 
     def services(self) -> dict[str, int]:
         if self.error is not None:
@@ -98,6 +108,23 @@ class FakePanes:
         if service not in self.closed:
             return []
         return [pane for pane in self.stored.get(step_ms, []) if from_ms <= pane.start_ms < to_ms]
+
+    def series(self, where: FigureRange, kind: str) -> Sequence[Labels]:
+        stored = self.stored.get(where.step.step_ms, [])
+        return sorted({labels for pane in stored for labels in pane.pane.labels(kind)})
+
+    def figures(self, where: FigureRange, kind: Kind, measure: int, series: Sequence[Labels]) -> tuple[Figures, int]:
+        stored = self.stored.get(where.step.step_ms, [])
+        panes = [pane for pane in stored if where.from_ms <= pane.start_ms < where.to_ms]
+        parts = [Figures.empty(STORED_QUANTILES)]
+        for pane in panes:
+            for table in (pane.pane.whole() if list(series) == [WHOLE] else pane.pane).tables:
+                if table.kind is kind:
+                    kept = [index for index, labels in enumerate(table.labels) if labels in series]
+                    places = np.array([series.index(table.labels[index]) for index in kept], np.int64)
+                    starts_ms = np.full(len(kept), pane.start_ms)
+                    parts.append(Figures.of_table(table.take(kept), measure, STORED_QUANTILES, places, starts_ms))
+        return Figures.concatenate(parts), max((pane.missing for pane in panes), default=0)
 
 
 @dataclass

@@ -1,6 +1,8 @@
 from barograph_console.ports import Complaint
 from barograph_core.errors import StreamUnavailableError
+from barograph_core.events_account import EventsAccount
 from barograph_core.pipeline import GroupStatus, PipelineStatus, StreamStatus
+from barograph_core.store_usage import StepUsage, StoreUsage
 from barograph_core.stream import EntryId
 from tests.unit.console.fakes import NOW_MS, Console, FakeHealth, FakePanes, FakePipeline
 
@@ -64,3 +66,13 @@ def test_the_pipeline_shows_backlogs_with_ids_as_text() -> None:
     row = answer["streams"][0]["groups"][0]
     assert (row["last_delivered_id"], row["unread"], row["oldest_pending_id"]) == ("5-1", 3, "4-0")
     assert answer["watermark_age_ms"] == 700
+
+
+def test_the_pipeline_shows_the_books_and_the_store() -> None:
+    """What was lost, and from when on everything is kept, can be seen on the console too."""
+    account = EventsAccount(100, 60, 1, 9, 10, 20, 7, 450, is_counted=True, last_id=EntryId(9, 0))
+    store = StoreUsage((StepUsage(1_000, 5_000, 2, 4, 9_000, 77),), 10_000)
+    status = PipelineStatus(NOW_MS, (), None, {}, (), (), account, store)
+    answer = Console(pipeline=FakePipeline([status])).client().get("/api/v1/pipeline").json()["shards"][0]
+    assert (answer["account"]["lost"], answer["account"]["lost_events"], answer["account"]["surplus"]) == (9, 450, 0)
+    assert (answer["store"]["bytes"], answer["store"]["steps"][0]["kept_from_ms"]) == (5_000, 77)

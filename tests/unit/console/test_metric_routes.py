@@ -200,3 +200,16 @@ def test_services_tell_who_is_missing() -> None:
     row = console.client().get("/api/v1/services?window=10").json()["services"][0]
     assert (row["service"], row["rps"], row["producers"]) == ("ranker", 0.4, 3)
     assert (row["missing_producers"], row["is_missing_producers"]) == (1, True)
+
+
+def test_figures_that_lie_ready_are_not_merged_from_panes() -> None:
+    """Of the whole service and of single series, at a roll-up's step; the newest panes may have no roll-up yet."""
+    old = [(at_ms - 3_600_000, route, status, duration) for at_ms, route, status, duration in ROWS]
+    panes = FakePanes(stored={10_000: panes_of([requests(*old)], 10_000)})
+    query = {"service": "ranker", "from": "-61m", "to": "-59m", "step": "10"}
+    for by, counts in (("", [4]), ("route", [1, 3])):
+        series = Console(panes=panes).client().get("/api/v1/query", params={**query, "by": by}).json()["series"]
+        assert [one["points"][0]["count"] for one in series] == counts
+    assert panes.asked == []
+    Console(panes=panes).client().get("/api/v1/query", params={**query, "step": "20"})
+    assert len(panes.asked) == 1

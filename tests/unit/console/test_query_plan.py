@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from barograph_console.query_plan import QueryError, QueryPlan, Segment, auto_step_ms, plan_query
-from barograph_core.store import DEFAULT_KEEP, parse_keep
+from barograph_console.query_plan import QueryError, QueryPlan, Segment, auto_steps_ms, plan_query
+from barograph_core.steps import DEFAULT_KEEP, parse_keep
 
 STEPS = parse_keep(DEFAULT_KEEP)
 # A whole hour.
@@ -107,10 +107,18 @@ def test_what_cannot_be_answered_has_a_code(from_ms: int, to_ms: int, step_ms: i
     assert caught.value.code == code
 
 
-@pytest.mark.parametrize(("range_ms", "expected"), [(MINUTE, SECOND), (15 * MINUTE, 5 * SECOND), (DAY, 5 * MINUTE)])
-def test_a_step_is_found_that_fits_a_chart(range_ms: int, expected: int) -> None:
-    """About 300 points at most, at a step that is stored over the whole range."""
-    assert auto_step_ms(STEPS, NOW_MS - range_ms, NOW_MS, NOW_MS) == expected
+@pytest.mark.parametrize(
+    ("range_ms", "expected"),
+    [
+        (MINUTE, [SECOND]),
+        (15 * MINUTE, [10 * SECOND, 5 * SECOND]),
+        (DAY, [MINUTE, 5 * MINUTE]),
+        (30 * DAY, [HOUR, 6 * HOUR]),
+    ],
+)
+def test_steps_are_found_that_fit_a_chart(range_ms: int, expected: list[int]) -> None:
+    """A roll-up whose figures lie ready; for many series about 300 points, at a step that is stored over the range."""
+    assert auto_steps_ms(STEPS, NOW_MS - range_ms, NOW_MS, NOW_MS) == expected
 
 
 @given(

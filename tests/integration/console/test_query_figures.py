@@ -1,0 +1,86 @@
+"""A query that the ready figures answer gives what the panes give, from what the aggregator's closer wrote."""
+
+from collections.abc import Iterator
+
+import pytest
+from fastapi.testclient import TestClient
+
+from barograph_aggregator.closing import Closer
+from barograph_aggregator.settings import AggregatorSettings
+from barograph_console.app import create_app
+from barograph_console.connection_pool import ConnectionPool
+from barograph_console.models import Query
+from barograph_console.ports import Ports
+from barograph_console.redis_alerts import RedisAlerts
+from barograph_console.redis_ports import RedisHealth, RedisPanes, RedisPipeline
+from barograph_console.settings import ConsoleSettings
+from barograph_core.keys import ShardKeys
+from barograph_core.layout import LayoutView
+from barograph_core.self_metrics import Counters
+from barograph_core.steps import DEFAULT_KEEP, parse_keep
+from barograph_core.stream import Connection
+from tests.batches import decoded, panes_by_start, request
+from tests.support import FakeClock
+
+STEPS = parse_keep(DEFAULT_KEEP)
+# A whole hour.
+HOUR_START_MS = 1_700_002_800_000
+MINUTES = 75
+NOW_MS = HOUR_START_MS + MINUTES * 60_000
+
+
+@pytest.fixture
+def pool(valkey_url: str) -> Iterator[ConnectionPool]:
+    opened = ConnectionPool(lambda: Connection.open(valkey_url), size=3, wait_s=5.0)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def client(real: Connection, keys: ShardKeys, pool: ConnectionPool) -> TestClient:
+    """Return a console of a service that had some requests in each fifth minute, closed through ``NOW_MS``."""
+    closer = Closer(real, keys, AggregatorSettings(), STEPS, Counters())
+    for minute in range(0, MINUTES, 5):
+        start_ms = HOUR_START_MS + minute * 60_000
+        events = [
+            request(start_ms + 1_000 * n, 1.5**n, f"/{n % 2}", 500 if n == minute else 200, tenant="xy"[n % 3 // 2])
+            for n in range(minute % 7 + 3)
+        ]
+        for base_ms, pane in panes_by_start([decoded("request", events)], 1_000).items():
+            real.command("RPUSH", keys.parts("ranker", base_ms), pane.pack())
+            real.command("ZADD", keys.open, base_ms + 1_000, f"ranker:1000:{base_ms}")
+        closer.advance(start_ms + 300_000)
+    closer.advance(NOW_MS)
+    clock = FakeClock(NOW_MS)
+    layouts = LayoutView(keys.prefix, clock)
+    ports = Ports(
+        RedisPanes(pool, layouts, STEPS),
+        RedisAlerts(pool, layouts),
+        RedisPipeline(pool, layouts),
+        RedisHealth(pool, layouts, clock),
+    )
+    return TestClient(create_app(ports, ConsoleSettings(), clock), base_url="http://localhost")
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["by=", "by=route,tenant", "by=tenant&where=route%3D/1&where=tenant%3Dx", "by=route&where=tenant%3Dy", "by=route"],
+)
+def test_ready_figures_and_panes_agree(client: TestClient, question: str) -> None:
+    """A quantile that no figure has makes the console merge panes: the other numbers must be the same."""
+    path = f"/api/v1/query?service=ranker&from={HOUR_START_MS}&to={NOW_MS}&step=60&{question}"
+    ready = client.get(path)
+    merged = client.get(path + "&quantiles=0.42").json()
+    Query.model_validate_json(ready.content, strict=True)
+    points = [point for series in merged["series"] for point in series["points"]]
+    assert [point.pop("p42") for point in points].count(None) == 0
+    assert ready.json() == merged
+    assert len({point["t"] for point in points}) == MINUTES / 5
+
+
+def test_the_step_of_a_chart_is_one_whose_figures_are_ready(client: TestClient) -> None:
+    """Unless there are too many series for so many points."""
+    path = f"/api/v1/query?service=ranker&from={HOUR_START_MS}&to={NOW_MS}"
+    answer = client.get(path).json()
+    assert answer["step_ms"] == 10_000
+    assert len(answer["series"][0]["points"]) == MINUTES / 5
