@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from barograph_alerter.judge import Judge
 from barograph_alerter.pane_cache import PaneCache
 from barograph_alerter.rules import Rule
-from barograph_alerter.settings import AlerterSettings, rules_and_steps
+from barograph_alerter.settings import AlerterSettings, rules_in_force
 from barograph_alerter.transition_call import TransitionWriter
 from barograph_alerter.worker import GROUP, AlerterHandler
 from barograph_core.clock import SystemClock
@@ -14,9 +14,11 @@ from barograph_core.consumer import Consumer, ConsumerSettings
 from barograph_core.errors import Problem, SettingsError
 from barograph_core.keys import ShardKeys
 from barograph_core.self_metrics import Counters
-from barograph_core.store import PaneStore, Step
+from barograph_core.shard_loops import Loop, serve_shards
+from barograph_core.steps import Step
+from barograph_core.store import PaneStore
 from barograph_core.stream import Connection
-from barograph_core.worker import Start, begin, guarded, serve, stop_on_signals, wait_for_library
+from barograph_core.worker import Start, begin, guarded, stop_on_signals
 
 
 def make_consumer(
@@ -67,14 +69,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(argv: Sequence[str] | None) -> int:
     start = begin("alerter", argv, AlerterSettings)
     problems: list[Problem] = []
-    rules, steps = rules_and_steps(start.config, start.environ, problems, with_defaults=start.stage.default_rules)
+    steps = start.server.steps
+    rules = rules_in_force(start.config, steps, problems, with_defaults=start.stage.default_rules)
     if problems:
         raise SettingsError(problems)
-    stop = stop_on_signals()
-    connection = Connection.open(start.server.url)
-    wait_for_library(connection, stop)
-    connection.close()
-    return serve("alerter", [make_consumer(start, keys, rules, steps).run for keys in start.shards], stop)
+
+    def make_loops(keys: ShardKeys, /, *, is_new: bool) -> list[Loop]:
+        del is_new
+        return [make_consumer(start, keys, rules, steps).run]
+
+    return serve_shards("alerter", start.server, make_loops, stop_on_signals())
 
 
 if __name__ == "__main__":

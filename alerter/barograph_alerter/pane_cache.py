@@ -7,12 +7,16 @@ from dataclasses import dataclass, field
 from barograph_alerter.ring import PaneRing
 from barograph_alerter.windows import Window, ring_spans, segments
 from barograph_core.clock import Clock
+from barograph_core.errors import PanesDroppedError
 from barograph_core.pane import Pane
-from barograph_core.store import PaneStore, Step
+from barograph_core.steps import Step
+from barograph_core.store import PaneStore
 
 # Revisions of panes older than this are looked for every _RECHECK_MS only: asking for each costs.
 _RECENT_MS = 15_000
 _RECHECK_MS = 10_000
+# Panes are dropped some minutes after the newest, and a window reads what it is judged by within this time.
+_KEPT_EVERY_MS = 1_000
 
 
 @dataclass(slots=True)
@@ -26,6 +30,7 @@ class _Held:
         checked_ms: Monotonic time at which all revisions were last compared.
         is_new: Whether it was never counted towards the bound.
         coarse_ms: Coarse step -> the span that was read.
+        base_from_ms: Some base panes before it had been dropped to make room when they were read.
     """
 
     rings: dict[int, PaneRing]
@@ -34,6 +39,7 @@ class _Held:
     checked_ms: float
     is_new: bool = True
     coarse_ms: dict[int, tuple[int, int]] = field(default_factory=dict[int, tuple[int, int]])
+    base_from_ms: int = 0
 
 
 class ServicePanes:
@@ -46,8 +52,10 @@ class ServicePanes:
         closed_through_ms: int,
         opened: Mapping[int, Pane],
         read_coarse: Callable[[int, int, int], None],
+        base_from_ms: int,
     ) -> None:
         self._steps = steps
+        self._base_from_ms = base_from_ms
         self._rings = rings
         self._read_coarse = read_coarse
         self.closed_through_ms = closed_through_ms
@@ -79,6 +87,8 @@ class ServicePanes:
         for part in parts:
             if part.step_ms != self._steps[0].step_ms:
                 self._read_coarse(part.step_ms, part.from_ms, part.to_ms)
+            elif part.from_ms < min(self._base_from_ms, part.to_ms):
+                raise PanesDroppedError(part.step_ms, self._base_from_ms)
             until = min(part.to_ms, self.closed_through_ms)
             if until > part.from_ms:
                 panes.append(self._rings[part.step_ms].merged(part.from_ms, until))
@@ -99,6 +109,8 @@ class PaneCache:
         self._max_panes = max_panes
         self._clock = clock
         self._services: OrderedDict[str, _Held] = OrderedDict()
+        self._kept_from_ms: Mapping[int, int] = {}
+        self._kept_due_ms = 0.0
 
     @property
     def base_span_ms(self) -> int:
@@ -138,6 +150,8 @@ class PaneCache:
         since_ms = held.through_ms if since_ms is None else max(since_ms, held.through_ms - catch_up_ms)
         needed_ms = min(since_ms, held.through_ms) - self.base_span_ms
         from_ms = self._read_from(held, needed_ms)
+        if from_ms < min(held.oldest_ms, kept_from_ms := self._kept_from(self._steps[0].step_ms)):
+            held.base_from_ms = kept_from_ms
         view = self._store.read_live(service, from_ms, base.known_from(from_ms))
         if view is None:
             del self._services[service]
@@ -151,7 +165,15 @@ class PaneCache:
         def read_coarse(step_ms: int, from_ms: int, to_ms: int) -> None:
             self._read_coarse(service, held, step_ms, from_ms, to_ms)
 
-        return ServicePanes(self._steps, held.rings, view.closed_through_ms, view.opened, read_coarse)
+        return ServicePanes(
+            self._steps, held.rings, view.closed_through_ms, view.opened, read_coarse, held.base_from_ms
+        )
+
+    def _kept_from(self, step_ms: int) -> int:
+        now = self._clock.monotonic_ms()
+        if now >= self._kept_due_ms:
+            self._kept_from_ms, self._kept_due_ms = self._store.kept_from_ms(), now + _KEPT_EVERY_MS
+        return self._kept_from_ms.get(step_ms, 0)
 
     def _begin(self, through_ms: int) -> _Held:
         rings = {step_ms: PaneRing(step_ms) for step_ms in self._spans}
@@ -175,6 +197,8 @@ class PaneCache:
         known_from_ms, known_to_ms = held.coarse_ms.get(step_ms, (to_ms, from_ms))
         if known_from_ms <= from_ms and to_ms <= known_to_ms:
             return
+        if from_ms < min(known_from_ms, kept_from_ms := self._kept_from(step_ms)):
+            raise PanesDroppedError(step_ms, kept_from_ms)
         ring = held.rings[step_ms]
         for stored in self._store.read(service, step_ms, from_ms, to_ms):
             if ring.revisions.get(stored.start_ms) != stored.revision:

@@ -2,17 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 from barograph_alerter.defaults import effective_rules
 from barograph_alerter.rules import Rule
 from barograph_alerter.windows import choose_step
 from barograph_core.durations import format_duration
 from barograph_core.errors import Problem, SettingsError
-from barograph_core.settings import ConfigFile, build_settings, variable_name
-from barograph_core.store import DEFAULT_KEEP, Step, parse_keep
-
-_KEEP: Final = variable_name("aggregator", "keep")
+from barograph_core.settings import ConfigFile, ServerSettings, build_settings
+from barograph_core.steps import Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,27 +45,22 @@ def check(config: ConfigFile, environ: Mapping[str, str]) -> list[Problem]:
         with_defaults = build_settings(AlerterSettings, "alerter", {}, environ, config).default_rules
     except SettingsError as error:
         problems += error.problems
-    rules_and_steps(config, environ, problems, with_defaults=with_defaults)
+    try:
+        steps = build_settings(ServerSettings, "server", {}, environ, config).steps
+    except SettingsError:
+        # Those mistakes are told with the section [server].
+        steps = ServerSettings().steps
+    rules_in_force(config, steps, problems, with_defaults=with_defaults)
     return problems
 
 
-def rules_and_steps(
-    config: ConfigFile, environ: Mapping[str, str], problems: list[Problem], *, with_defaults: bool
-) -> tuple[tuple[Rule, ...], tuple[Step, ...]]:
-    """Return the rules in force and the steps the aggregator makes, and append what is wrong to ``problems``.
-
-    The steps are the aggregator's setting, since both must agree on it.
-    """
+def rules_in_force(
+    config: ConfigFile, steps: Sequence[Step], problems: list[Problem], *, with_defaults: bool
+) -> tuple[Rule, ...]:
+    """Return the rules in force, and append to ``problems`` what is wrong with them, also with those ``steps``."""
     rules = effective_rules(config, problems, with_defaults=with_defaults)
-    text = environ.get(_KEEP) or config.table("aggregator").get("keep") or DEFAULT_KEEP
-    try:
-        steps = parse_keep(str(text))
-    except ValueError as error:
-        where = _KEEP if environ.get(_KEEP) else config.where("aggregator", "keep")
-        problems.append(Problem(where, "aggregator.keep", str(error)))
-        return rules, parse_keep(DEFAULT_KEEP)
     problems += _window_problems(config, rules, steps)
-    return rules, steps
+    return rules
 
 
 def _window_problems(config: ConfigFile, rules: Sequence[Rule], steps: Sequence[Step]) -> list[Problem]:
@@ -83,7 +75,7 @@ def _window_problems(config: ConfigFile, rules: Sequence[Rule], steps: Sequence[
         index = index_of.get(rule.name)
         if index is None:
             message += f"; {rule.name!r} ships with barograph: write one of your own of that name, or keep panes longer"
-            problems.append(Problem(config.where("aggregator", "keep"), f"{rule.name}.window", message))
+            problems.append(Problem(config.where("server", "keep"), f"{rule.name}.window", message))
         else:
             problems.append(Problem(config.where("rule", index, "window"), f"rule[{index + 1}].window", message))
     return problems

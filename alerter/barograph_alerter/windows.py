@@ -6,7 +6,7 @@ from typing import Final
 
 from barograph_alerter.expression import Quantity
 from barograph_core.pane import Pane
-from barograph_core.store import Step
+from barograph_core.steps import Step
 from barograph_core.summary import SeriesSummary, Summary
 
 # A window of 60 panes misjudges its length by 1/60 at most.
@@ -43,7 +43,7 @@ def segments(end_ms: int, window_ms: int, steps: Sequence[Step]) -> list[Segment
     read at the next finer one. The window's start is rounded down to a whole pane of its first step.
 
     Raises:
-        ValueError: No step is kept for so long (``settings.rules_and_steps`` refuses such a rule at start).
+        ValueError: No step is kept for so long (``settings.rules_in_force`` refuses such a rule at start).
     """
     chosen = choose_step(window_ms, steps)
     if chosen is None:

@@ -60,10 +60,20 @@ COMMAND_GROUPS: Final[tuple[tuple[str, tuple[CommandEntry, ...]], ...]] = (
         ),
     ),
     (
+        "The log as history",
+        (
+            CommandEntry("replay", "panes rebuilt from the events log, into a new prefix", "barograph_cli.replay"),
+            CommandEntry("export", "events as JSON Lines or Parquet", "barograph_cli.export"),
+            CommandEntry("import", "such a file or an access log back, as a stream", "barograph_cli.import_events"),
+        ),
+    ),
+    (
         "Look and check",
         (
             CommandEntry("status", "streams, lag, workers, producers, dead letters", "barograph_cli.status"),
             CommandEntry("tail", "the newest entries of a stream, decoded", "barograph_cli.tail"),
+            CommandEntry("service", "the services there are; retire or delete one", "barograph_cli.service"),
+            CommandEntry("shards", "how services are spread over shards; change it", "barograph_cli.shards"),
             CommandEntry("check", "every mistake in the configuration, with line and key", "barograph_cli.check"),
             CommandEntry("install", "load the function library into the server", "barograph_cli.install"),
         ),

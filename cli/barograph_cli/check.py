@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import Final
 
 from barograph_aggregator.settings import AggregatorSettings
+from barograph_aggregator.settings import check as check_aggregator
 from barograph_alerter.settings import AlerterSettings
 from barograph_alerter.settings import check as check_alerter
 from barograph_cli.failure import DONE, USAGE
@@ -34,6 +35,7 @@ def find_all_problems(config: ConfigFile, environ: Mapping[str, str]) -> list[Pr
     problems = check_sections(config)
     for section, settings in SECTIONS:
         problems += find_problems(settings, section, {}, environ, config)
+    problems += check_aggregator(config, environ)
     problems += check_alerter(config, environ)
     parse_channels(config, environ, problems)
     parse_routes(config, problems)

@@ -7,10 +7,11 @@ from typing import Final
 
 from barograph_cli.failure import DONE, USAGE, CommandError
 from barograph_cli.options import add_server_arguments, read_server_options
-from barograph_core.keys import meta_key
+from barograph_core.layout import read_layout
+from barograph_core.layout_change import install_layout
 from barograph_core.library import LIBRARY_VERSION, ensure_library
 from barograph_core.settings import ServerSettings, hide_password
-from barograph_core.stream import Connection, as_int
+from barograph_core.stream import Connection
 
 _TOLD: Final = {
     "loaded": "loaded",
@@ -21,24 +22,22 @@ _TOLD: Final = {
 
 
 def install(connection: Connection, server: ServerSettings) -> str:
-    """Load the library and write ``<prefix>:meta`` where it is absent.
+    """Load the library and write the layout where there is none.
 
     Returns:
         What became of the library: ``loaded``, ``replaced``, ``current`` or ``newer``.
 
     Raises:
-        CommandError: The server was installed with another number of shards.
+        CommandError: The server has another number of shards.
         BarographError: The server is gone or refuses.
     """
     outcome = ensure_library(connection)
-    meta = meta_key(server.prefix)
-    connection.command("HSETNX", meta, "epoch", 0)
-    connection.command("HSETNX", meta, "shards", server.shards)
-    shards = as_int(connection.command("HGET", meta, "shards"))
-    if shards != server.shards:
+    shards = len(install_layout(connection, server.prefix, server.shards).tags)
+    # One is what the settings say when they say nothing.
+    if server.shards not in (1, shards):
         raise CommandError(
-            f"the server was installed with {shards} shards, the settings say {server.shards}: "
-            f"services would end up on other shards; set shards = {shards}",
+            f"the server has {shards} shards, the settings say {server.shards}: "
+            f"change it with `barograph shards set {server.shards}`, or set shards = {shards}",
             USAGE,
         )
     return outcome
@@ -54,10 +53,11 @@ def run(argv: list[str]) -> int:
     connection = options.connect("barograph-install")
     try:
         outcome = install(connection, options.server)
+        shards = len(read_layout(connection, options.server.prefix).tags)
     finally:
         connection.close()
     if arguments.json:
-        print(json.dumps({"library": outcome, "version": LIBRARY_VERSION, "shards": options.server.shards}))
+        print(json.dumps({"library": outcome, "version": LIBRARY_VERSION, "shards": shards}))
     else:
         print(f"function library {LIBRARY_VERSION} on {hide_password(options.server.url)}: {_TOLD[outcome]}")
     return DONE

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from barograph_cli.failure import USAGE, CommandError
-from barograph_core.keys import ShardKeys, meta_key, shard_tag
+from barograph_core.keys import ShardKeys
+from barograph_core.layout import read_layout
 from barograph_core.settings import ConfigFile, ServerSettings, add_arguments, build_settings, load_config
-from barograph_core.stream import Connection, as_int
+from barograph_core.stream import Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,5 @@ def read_server_options(arguments: argparse.Namespace, environ: Mapping[str, str
 
 
 def read_shards(connection: Connection, server: ServerSettings) -> list[ShardKeys]:
-    """Return the keys of every shard. What the server was installed with goes over what the settings say."""
-    installed = connection.command("HGET", meta_key(server.prefix), "shards")
-    shards = server.shards if installed is None else as_int(installed)
-    return [ShardKeys(server.prefix, shard_tag(index, shards)) for index in range(shards)]
+    """Return the keys of every shard on the server; what the settings say matters only before the first start."""
+    return read_layout(connection, server.prefix).shards

@@ -3,20 +3,23 @@
 import argparse
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from rich.console import Console
 
 from barograph_cli.failure import DONE, CommandError
 from barograph_cli.options import add_server_arguments, read_server_options, read_shards
+from barograph_cli.status_books import render_store, render_usage
 from barograph_cli.status_view import render_shard
 from barograph_core.errors import StreamUnavailableError
+from barograph_core.events_account import EventsAccount
 from barograph_core.keys import ShardKeys
 from barograph_core.library import loaded_version
 from barograph_core.pipeline import PipelineReader
 from barograph_core.pipeline_status import GroupStatus, PipelineStatus
 from barograph_core.settings import hide_password
+from barograph_core.store_usage import ServiceUsage, read_service_usage
 from barograph_core.stream import Connection, as_int
 
 PIPE_WIDTH = 140
@@ -41,9 +44,27 @@ def read_shard(connection: Connection, keys: ShardKeys) -> ShardStatus:
     return ShardStatus(keys.tag, open_panes, PipelineReader(connection, keys).read())
 
 
-def as_document(url: str, library: int | None, shards: Sequence[ShardStatus]) -> dict[str, object]:
-    """Return the status as plain values, ready for JSON. Entry ids are text."""
-    return {"server": url, "library": library, "shards": [_shard_document(shard) for shard in shards]}
+def as_document(
+    url: str,
+    library: int | None,
+    shards: Sequence[ShardStatus],
+    usage: Mapping[str, Sequence[ServiceUsage]] | None = None,
+) -> dict[str, object]:
+    """Return the status as plain values, ready for JSON. Entry ids are text.
+
+    Args:
+        url: Of the server, its password hidden.
+        library: Version of the function library, ``None`` without one.
+        shards: All of them.
+        usage: By shard tag what each service's closed panes take; left out where there is none.
+    """
+    documents = [_shard_document(shard) for shard in shards]
+    for document, shard in zip(documents, shards, strict=True):
+        if usage and shard.tag in usage:
+            document["services"] = [
+                {**asdict(row), "bytes_per_series": row.bytes_per_series} for row in usage[shard.tag]
+            ]
+    return {"server": url, "library": library, "shards": documents}
 
 
 def _shard_document(shard: ShardStatus) -> dict[str, object]:
@@ -56,12 +77,15 @@ def _shard_document(shard: ShardStatus) -> dict[str, object]:
         "open_panes": shard.open_panes,
         "dead_letters": status.dead_letters,
         "closed_through_ms": dict(status.closed),
+        "account": None if status.account is None else account_document(status.account),
+        "store": None if status.store is None else {"bytes": status.store.bytes, **asdict(status.store)},
         "streams": [
             {
                 "name": stream.name,
                 "key": stream.key,
                 "length": stream.length,
                 "added": stream.added,
+                "memory_bytes": stream.memory_bytes,
                 "groups": [_group_document(group) for group in stream.groups],
             }
             for stream in status.streams
@@ -69,6 +93,11 @@ def _shard_document(shard: ShardStatus) -> dict[str, object]:
         "workers": [{**asdict(worker), "facts": dict(worker.facts)} for worker in status.workers],
         "producers": [{**asdict(producer), "drops": dict(producer.drops)} for producer in status.producers],
     }
+
+
+def account_document(account: EventsAccount) -> dict[str, object]:
+    """Return the books on the events stream: added = committed + dead + lost + pending + unread."""
+    return {**asdict(account), "last_id": str(account.last_id), "surplus": account.surplus}
 
 
 def _group_document(group: GroupStatus) -> dict[str, object]:
@@ -88,6 +117,7 @@ def run(argv: list[str]) -> int:
     """Run ``barograph status``."""
     parser = argparse.ArgumentParser(prog="barograph status", description="Show what the pipeline is doing.")
     add_server_arguments(parser)
+    parser.add_argument("--memory", action="store_true", help="show what each service takes, step by step")
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args(argv)
     options = read_server_options(arguments, os.environ)
@@ -95,18 +125,24 @@ def run(argv: list[str]) -> int:
     connection = options.connect("barograph-status")
     try:
         library = loaded_version(connection)
-        shards = [read_shard(connection, keys) for keys in read_shards(connection, options.server)]
+        all_keys = read_shards(connection, options.server)
+        shards = [read_shard(connection, keys) for keys in all_keys]
+        usage = {keys.tag: read_service_usage(connection, keys) for keys in all_keys if arguments.memory}
     except StreamUnavailableError as error:
         raise CommandError(f"the server {url} does not answer: {error}") from error
     finally:
         connection.close()
     if arguments.json:
-        print(json.dumps(as_document(url, library, shards), indent=2))
+        print(json.dumps(as_document(url, library, shards, usage), indent=2))
         return DONE
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = PIPE_WIDTH
     console.print(f"server [bold]{url}[/]   function library {'missing' if library is None else library}")
     for shard in shards:
-        console.print(render_shard(shard.tag, shard.open_panes, shard.pipeline))
+        if shard.tag in usage:
+            console.print(render_store(shard.pipeline.store, shard.pipeline.at_ms))
+            console.print(render_usage(shard.tag, usage[shard.tag]))
+        else:
+            console.print(render_shard(shard.tag, shard.open_panes, shard.pipeline))
     return DONE

@@ -8,13 +8,20 @@ from rich.table import Table
 from rich.text import Text
 
 from barograph_cli.ages import format_age
+from barograph_cli.status_books import make_table, render_account, render_store
 from barograph_core.pipeline_status import GroupStatus, PipelineStatus, ProducerStatus, StreamStatus, WorkerStatus
-from barograph_core.self_metrics import METRICS
+from barograph_core.self_metrics import DISTRIBUTIONS, METRICS, QUANTILES
+from barograph_core.sizes import format_size
 
 # A backlog or silence past these is worth a look.
 _LAG_WARN_MS = 5_000
 _QUIET_WARN_MS = 5_000
-_SHOWN_FACTS = 6
+# Less is rounding and delay.
+_AHEAD_WARN_MS = 1_000
+_SHOWN_FACTS = 8
+_COUNTED_WIDTH = 76
+# What is slow or lost tells more than how much was done.
+_SHOWN = (*(f"{name}_{quantile}" for name in DISTRIBUTIONS for quantile in QUANTILES), *METRICS)
 
 
 def render_shard(tag: str, open_panes: int, status: PipelineStatus) -> RenderableType:
@@ -27,25 +34,33 @@ def render_shard(tag: str, open_panes: int, status: PipelineStatus) -> Renderabl
         ("   open panes ", "dim"), str(open_panes),
         ("   dead letters ", "dim"), (str(status.dead_letters), dead_style),
     )  # fmt: skip
-    return Group(head, _streams(status.streams), _workers(status.workers), _producers(status.producers))
-
-
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for column in columns:
-        name, _, align = column.partition(":")
-        table.add_column(name, justify="right" if align else "left", header_style="dim", no_wrap=True)
-    return table
+    return Group(
+        head,
+        render_account(status.account),
+        _streams(status.streams),
+        render_store(status.store, status.at_ms),
+        _workers(status.workers),
+        _producers(status.producers),
+    )
 
 
 def _streams(streams: Iterable[StreamStatus]) -> Table:
-    table = _table(
-        "Streams", "stream", "length:r", "group", "unread:r", "pending:r", "consumers:r", "oldest unread or pending:r"
+    table = make_table(
+        "Streams",
+        "stream",
+        "length:r",
+        "memory:r",
+        "group",
+        "unread:r",
+        "pending:r",
+        "consumers:r",
+        "oldest unread or pending:r",
     )
     for stream in streams:
         groups: tuple[GroupStatus | None, ...] = stream.groups or (None,)
         for position, group in enumerate(groups):
-            left = (stream.name, f"{stream.length:,}") if position == 0 else ("", "")
+            memory = "" if stream.memory_bytes is None else format_size(stream.memory_bytes)
+            left = (stream.name, f"{stream.length:,}", memory) if position == 0 else ("", "", "")
             table.add_row(*left, *(_group_cells(group) if group is not None else ("",) * 5))
     return table
 
@@ -62,18 +77,28 @@ def _group_cells(group: GroupStatus) -> tuple[str | Text, ...]:
 
 
 def _workers(workers: Iterable[WorkerStatus]) -> Table:
-    table = _table("Workers", "stage", "worker", "state", "last sign:r", "counted")
+    table = make_table("Workers", "stage", "worker", "state", "last sign:r", "counted")
+    # The other columns say who it is: they must not give way to this one.
+    table.columns[-1].max_width = _COUNTED_WIDTH
     for worker in sorted(workers, key=lambda worker: (worker.stage, worker.name)):
         state = Text("alive", "green") if worker.is_alive else Text("gone", "dim")
-        facts = [f"{name}={value}" for name, value in worker.facts.items() if name in METRICS and value != "0"]
+        facts = [f"{name}={worker.facts[name]}" for name in _SHOWN if worker.facts.get(name, "0") != "0"]
         counted = Text(" ".join(facts[:_SHOWN_FACTS]), "dim", overflow="ellipsis", no_wrap=True)
         table.add_row(worker.stage, escape(worker.name), state, format_age(worker.age_ms), counted)
     return table
 
 
 def _producers(producers: Iterable[ProducerStatus]) -> Table:
-    table = _table(
-        "Producers", "service", "instance", "shipped through:r", "sent:r", "dropped", "too many values", "state"
+    table = make_table(
+        "Producers",
+        "service",
+        "instance",
+        "shipped through:r",
+        "sent:r",
+        "dropped",
+        "too many values",
+        "off time",
+        "state",
     )
     for producer in producers:
         drops = " ".join(f"{reason}={count:,}" for reason, count in producer.drops.items() if count)
@@ -88,9 +113,19 @@ def _producers(producers: Iterable[ProducerStatus]) -> Table:
             f"{producer.sent:,}",
             Text(drops or "-", "red" if drops else ""),
             Text(folded or "-", "yellow" if folded else ""),
+            Text(_off_time(producer) or "-", "yellow"),
             _producer_state(producer),
         )
     return table
+
+
+def _off_time(producer: ProducerStatus) -> str:
+    """Name the events that came too late or too far ahead of the server's clock to count, and a clock that is ahead."""
+    found = {"late": producer.late, "future": producer.future}
+    told = [f"{name}={count:,}" for name, count in found.items() if count]
+    if producer.ahead_ms > _AHEAD_WARN_MS:
+        told.append(f"ahead by {format_age(producer.ahead_ms)}")
+    return " ".join(told)
 
 
 def _producer_state(producer: ProducerStatus) -> Text:

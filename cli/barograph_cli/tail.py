@@ -12,13 +12,13 @@ from barograph_cli.entry_text import StreamName, entry_document, entry_lines
 from barograph_cli.failure import DONE
 from barograph_cli.options import add_server_arguments, read_server_options, read_shards
 from barograph_core.keys import ShardKeys
-from barograph_core.stream import Connection, Entry, Reply, as_entries, as_list, as_text
+from barograph_core.stream import Connection, Entry, as_entries
 from barograph_core.worker import stop_on_signals
 
 DEFAULT_COUNT: Final = 10
 MAX_COUNT: Final = 100_000
-# Below the connection's socket timeout, and short enough for Ctrl-C to feel at once.
-_BLOCK_MS: Final = 500
+# Between two looks. Blocking would be quicker by that, but shards may lie on several servers.
+_PAUSE_S: Final = 0.1
 _PAGE: Final = 100
 # For a stream that has no entry yet: everything is newer.
 _BEGINNING: Final = "0-0"
@@ -57,17 +57,15 @@ class Follower:
         self._after = after
 
     def read(self) -> list[Entry]:
-        """Return what is new, waiting up to half a second."""
-        names = list(self._after)
-        reply: Reply = self._connection.command(
-            "XREAD", "COUNT", _PAGE, "BLOCK", _BLOCK_MS, "STREAMS", *names, *(self._after[name] for name in names)
+        """Return what is new."""
+        replies = self._connection.pipeline(
+            [("XRANGE", name, f"({after}", "+", "COUNT", _PAGE) for name, after in self._after.items()]
         )
         entries: list[Entry] = []
-        for item in [] if reply is None else as_list(reply):
-            name, listed = as_list(item)
-            found = as_entries(listed)
+        for name, reply in zip(list(self._after), replies, strict=True):
+            found = as_entries(reply)
             if found:
-                self._after[as_text(name)] = str(found[-1].id)
+                self._after[name] = str(found[-1].id)
                 entries.extend(found)
         return entries
 
@@ -109,8 +107,11 @@ def _tail(connection: Connection, keys: list[ShardKeys], arguments: argparse.Nam
 
 def _follow(follower: Follower, printer: Printer, stop: threading.Event) -> None:
     while not stop.is_set():
-        for entry in follower.read():
+        entries = follower.read()
+        for entry in entries:
             printer.print(entry)
+        if not entries:
+            stop.wait(_PAUSE_S)
 
 
 def _count(text: str) -> int:

@@ -4,13 +4,15 @@ import random
 import sys
 import threading
 from collections.abc import Sequence
+from typing import Literal
 
 from barograph_core.clock import SystemClock
 from barograph_core.consumer import Consumer, ConsumerSettings
 from barograph_core.errors import Problem, SettingsError
 from barograph_core.keys import ShardKeys
+from barograph_core.shard_loops import Loop, serve_shards
 from barograph_core.stream import Connection
-from barograph_core.worker import Loop, Start, begin, guarded, serve, stop_on_signals, wait_for_library
+from barograph_core.worker import Start, begin, guarded, stop_on_signals
 from barograph_notifier.backoff import Backoff
 from barograph_notifier.channels import ChannelSpec, parse_channels, parse_routes
 from barograph_notifier.outbox import Outbox
@@ -24,7 +26,12 @@ _CONSUMER = ConsumerSettings(tick_ms=1_000)
 
 
 def make_loops(
-    start: Start[NotifierSettings], keys: ShardKeys, spec: ChannelSpec, routes: Sequence[Route]
+    start: Start[NotifierSettings],
+    keys: ShardKeys,
+    spec: ChannelSpec,
+    routes: Sequence[Route],
+    *,
+    start_at: Literal["0", "$"],
 ) -> list[Loop]:
     """Build the reading and the sending loop of one channel of one shard, each with a connection of its own."""
     settings, clock, counters, wake = start.stage, SystemClock(), SharedCounters(), threading.Event()
@@ -52,7 +59,7 @@ def make_loops(
         clock=clock,
         counters=counters,
         settings=_CONSUMER,
-        start_at="$",
+        start_at=start_at,
     )
     sending, sender_outbox = open_outbox()
     sender = Sender(
@@ -94,14 +101,13 @@ def _run(argv: Sequence[str] | None) -> int:
     routes = parse_routes(start.config, problems)
     if problems:
         raise SettingsError(problems)
-    stop = stop_on_signals()
-    connection = Connection.open(start.server.url)
-    wait_for_library(connection, stop)
-    connection.close()
-    loops = [
-        loop for keys in start.shards for spec in channels.values() for loop in make_loops(start, keys, spec, routes)
-    ]
-    return serve(STAGE, loops, stop)
+
+    def loops_of_shard(keys: ShardKeys, /, *, is_new: bool) -> list[Loop]:
+        # What was alerted before a channel's first start is old news; on a shard that has just begun nothing is.
+        start_at: Literal["0", "$"] = "0" if is_new else "$"
+        return [loop for spec in channels.values() for loop in make_loops(start, keys, spec, routes, start_at=start_at)]
+
+    return serve_shards(STAGE, start.server, loops_of_shard, stop_on_signals())
 
 
 if __name__ == "__main__":

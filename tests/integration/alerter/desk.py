@@ -15,7 +15,8 @@ from barograph_core.errors import Problem
 from barograph_core.keys import ShardKeys
 from barograph_core.pane import Pane
 from barograph_core.self_metrics import Counters
-from barograph_core.store import PaneStore, Step, parse_keep
+from barograph_core.steps import Step, parse_keep
+from barograph_core.store import PaneStore
 from barograph_core.stream import Connection, Entry, Value, as_entries, as_hash, as_list
 from tests.support import FakeClock
 

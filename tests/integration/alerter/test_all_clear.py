@@ -2,7 +2,7 @@
 
 from barograph_core.alerts import AlertRecord, AlertState
 from barograph_core.pane import Pane
-from barograph_core.store import parse_keep
+from barograph_core.steps import parse_keep
 from barograph_core.stream import Value
 from tests.integration.alerter.desk import COUNTING, RATIO, SERVICE, START, STEP, STEPS, Desk
 from tests.unit.alerter.build import requests
@@ -87,6 +87,45 @@ def test_panes_that_have_expired_do_not_count_as_empty(desk: Desk) -> None:
     desk.alerter(COUNTING, "a2", steps=steps).work()
     assert [after for _, after, _, _ in desk.told] == ["firing"]
     assert desk.state()["closed_at"] == str(desk.next_ms).encode()
+
+
+def drop_before(desk: Desk, step_ms: int, end_ms: int) -> None:
+    """Drop every block of ``step_ms`` that ends by ``end_ms``, as the aggregator does when the store is too heavy."""
+    span_ms = next(step.span_ms for step in STEPS if step.step_ms == step_ms)
+    for block in range(START - START % span_ms, end_ms - span_ms + 1, span_ms):
+        desk.connection.command("DEL", desk.keys.panes(SERVICE, step_ms, block))
+    desk.connection.command("HSET", desk.keys.store, f"kept_from_ms:{step_ms}", end_ms)
+
+
+def test_panes_that_were_dropped_to_make_room_do_not_count_as_empty(desk: Desk) -> None:
+    """A window of which a part is gone is not judged: nothing resolves, and the errors are counted."""
+    minutes = COUNTING.replace('"3s"', '"2m"')
+    desk.close(requests(ok=1))
+    desk.alerter(minutes).work()
+    desk.close(requests(errors=9))
+    desk.alerter(minutes).work()
+    desk.close(*[requests(ok=1)] * 80)
+    drop_before(desk, STEP, START + 60_000)
+    fresh = desk.alerter(minutes, "a2")
+    fresh.work()
+    assert ([after for _, after, _, _ in desk.told], fresh.counters["evaluation_errors"] > 0) == (["firing"], True)
+
+
+def test_panes_that_an_alerter_holds_may_be_dropped_behind_it(desk: Desk) -> None:
+    """It has read them: the window is whole."""
+    minutes = COUNTING.replace('"3s"', '"2m"')
+    alerter = desk.alerter(minutes)
+    desk.close(requests(ok=1))
+    alerter.work()
+    desk.close(requests(errors=9), *[requests(ok=1)] * 80)
+    alerter.work()
+    drop_before(desk, STEP, START + 60_000)
+    desk.close(*[requests(ok=1)] * 60)
+    alerter.work()
+    assert ([after for _, after, _, _ in desk.told], alerter.counters["evaluation_errors"]) == (
+        ["firing", "resolved"],
+        0,
+    )
 
 
 def test_what_a_returning_instance_hands_in_late_counts_at_once(desk: Desk) -> None:

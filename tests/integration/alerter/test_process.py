@@ -12,7 +12,7 @@ from tests.support import FakeClock, wait_until
 from tests.unit.alerter.build import requests
 
 RULES = """
-[aggregator]
+[server]
 keep = "1s:15m,1m:2d"
 
 [alerter]

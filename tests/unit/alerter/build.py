@@ -60,7 +60,7 @@ def pane_of(kind: str, events: Mapping[LabelSet, list[tuple[float | None, ...]]]
     batch = encode_batch(KINDS[kind], label_sets, [index for index, _ in rows], [at_ms] * len(rows), columns)
     fields = entry_fields(batch, service="ranker", instance="i", seq=1, through_ms=at_ms)
     raw = {name.encode(): value if isinstance(value, bytes) else str(value).encode() for name, value in fields.items()}
-    return Pane.merge(list(Pane.of_batches([decode_batch(raw)], 1_000).values()))
+    return Pane.merge(list(Pane.of_blocks([decode_batch(raw).block], 1_000).values()))
 
 
 def requests(ok: int = 0, errors: int = 0, *, route: str = "/a", duration_ms: float = 10.0) -> Pane:

@@ -237,7 +237,7 @@ def test_the_summary_of_a_shipped_rule_stands_without_data() -> None:
 
 
 LONG = """
-[aggregator]
+[server]
 keep = "1s:2m,1m:1h"
 [alerter]
 default_rules = false
@@ -255,21 +255,15 @@ def test_check_names_a_window_longer_than_panes_are_kept() -> None:
     assert [str(problem) for problem in check(config, {})] == [
         "barograph.toml:10: rule[1].window: 2h is longer than panes are kept (1h)"
     ]
-    assert check(config, {"BAROGRAPH_AGGREGATOR_KEEP": "1s:15m,1m:2d"}) == []
+    assert check(config, {"BAROGRAPH_KEEP": "1s:15m,1m:2d"}) == []
 
 
 def test_check_names_a_shipped_rule_that_the_store_is_too_short_for() -> None:
     """Nobody finds it in the file: the message says where it comes from."""
-    config = parse_config('[aggregator]\nkeep = "1s:2m"\n', Path("barograph.toml"))
+    config = parse_config('[server]\nkeep = "1s:2m"\n', Path("barograph.toml"))
     assert [(problem.where, problem.key) for problem in check(config, {})] == [
         ("barograph.toml:2", "model-error.window")
     ]
-
-
-def test_check_names_a_keep_that_cannot_be_read() -> None:
-    """The alerter needs it as much as the aggregator."""
-    found = check(parse_config('[aggregator]\nkeep = "1s"\n', Path("barograph.toml")), {})
-    assert [(problem.where, problem.key) for problem in found] == [("barograph.toml:2", "aggregator.keep")]
 
 
 def test_check_names_mistakes_in_settings_and_rules() -> None:

@@ -16,7 +16,7 @@ from barograph_alerter.windows import (
 )
 from barograph_core.events import KINDS
 from barograph_core.pane import Pane
-from barograph_core.store import parse_keep
+from barograph_core.steps import parse_keep
 from tests.unit.alerter.build import NOW, pane_of, requests
 
 STEPS = parse_keep("1s:15m,10s:2h,1m:2d,1h:90d")

@@ -32,6 +32,25 @@ def test_three_mistakes_are_named_at_once_with_line_and_key(tmp_path: Path, caps
     assert lines[3:] == ["3 mistakes"]
 
 
+@pytest.mark.parametrize(
+    ("keep", "message"),
+    [
+        ("1s", "'1s' is not of the form step:retention, such as '1s:15m'"),
+        ("1s:5m,10s:9m", "the coarsest step, of 10000 ms, is kept 540000 ms, less than the allowed lateness of 600000"),
+    ],
+)
+def test_a_retention_that_cannot_be_is_named_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], keep: str, message: str
+) -> None:
+    """Three stages read it; the second is wrong only together with the aggregator's allowed lateness."""
+    file = tmp_path / "barograph.toml"
+    file.write_text(f'[server]\nkeep = "{keep}"\n')
+    assert main(["check", "--config", str(file)]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith(f"{file}:2: server.keep: {message}")
+    assert lines[1:] == ["1 mistake"]
+
+
 def test_a_configuration_without_mistakes_is_fine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "barograph.toml"
     file.write_text('[[rule]]\nname = "errors"\non = "request"\nwhen = "error_rate > 0.05"\n')

@@ -4,23 +4,23 @@ import pytest
 
 from barograph_cli.failure import CommandError
 from barograph_cli.install import install
+from barograph_core.layout import Layout, read_layout, spread_tags
 from barograph_core.settings import ServerSettings
-from barograph_core.stream import as_hash
 from tests.support import fake_connection
 
 
 def test_the_layout_is_written_where_it_is_absent() -> None:
     connection = fake_connection()
     install(connection, ServerSettings(shards=2))
-    assert as_hash(connection.command("HGETALL", "baro:meta")) == {"epoch": b"0", "shards": b"2"}
+    assert read_layout(connection, "baro") == Layout("baro", 1, spread_tags(2))
 
 
 def test_a_second_install_changes_nothing() -> None:
     connection = fake_connection()
-    install(connection, ServerSettings())
+    install(connection, ServerSettings(shards=2))
     connection.command("HSET", "baro:meta", "epoch", 4)
     assert install(connection, ServerSettings()) == "current"
-    assert as_hash(connection.command("HGETALL", "baro:meta")) == {"epoch": b"4", "shards": b"1"}
+    assert read_layout(connection, "baro") == Layout("baro", 4, spread_tags(2))
 
 
 def test_another_number_of_shards_is_refused() -> None:

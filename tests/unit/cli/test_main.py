@@ -20,8 +20,13 @@ def test_help_lists_every_command_and_no_other(capsys: pytest.CaptureFixture[str
         "alerter",
         "notifier",
         "console",
+        "replay",
+        "export",
+        "import",
         "status",
         "tail",
+        "service",
+        "shards",
         "check",
         "install",
     ]

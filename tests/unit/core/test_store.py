@@ -2,7 +2,7 @@
 
 import pytest
 
-from barograph_core.store import Step, parse_keep
+from barograph_core.steps import Step, parse_keep
 
 
 def test_a_block_spans_one_pane_of_the_next_step() -> None:
@@ -19,7 +19,7 @@ def test_a_block_spans_one_pane_of_the_next_step() -> None:
         ("1s:15m,10s:1s", "no longer than kept"),
         ("10s:15m,1s:2h", "not a multiple"),
         ("1s:15m,1500ms:2h", "not a multiple"),
-        ("1s:5s,10s:2h", "may be revised"),
+        ("1s:5s,10s:2h", "less than one step of 10000 ms"),
     ],
 )
 def test_steps_that_cannot_work_are_named(text: str, problem: str) -> None:
