@@ -36,7 +36,7 @@ from barograph_aggregator.commit import FencedCommitter
 from barograph_aggregator.settings import AggregatorSettings
 from barograph_aggregator.worker import GROUP, AggregatorHandler
 from barograph_core.clock import SystemClock
-from barograph_core.encode import encode_batch, entry_fields
+from barograph_core.encode import EncodedBatch, LabelSet, encode_batch, entry_fields
 from barograph_core.events import KINDS
 from barograph_core.keys import ShardKeys
 from barograph_core.library import ensure_library
@@ -87,12 +87,7 @@ def fill(
             chosen = [at % len(label_sets) for at in range(first, first + per_entry)]
         else:
             chosen = [2 * int(rng.random() * series) + (rng.random() < 0.05) for _ in range(per_entry)]
-        used = sorted(set(chosen))
-        number_of = {label_set: number for number, label_set in enumerate(used)}
-        durations = [rng.lognormvariate(3, 1) for _ in range(per_entry)]
-        batch = encode_batch(
-            KINDS["request"], [label_sets[at] for at in used], [number_of[at] for at in chosen], times, [durations]
-        )
+        batch = pack(label_sets, chosen, times, rng)
         fields: dict[Any, Any] = dict(
             entry_fields(batch, service="ranker", instance=INSTANCE, seq=entry + 1, through_ms=0)
         )
@@ -100,6 +95,23 @@ def fill(
         if entry % 1_000 == 999:
             pipe.execute()
     pipe.execute()
+
+
+def make_batch(times: list[int], series: int, *, seed: int) -> EncodedBatch:
+    """Pack request events of these times, each of a series drawn at random, 5 % of them errors."""
+    rng = random.Random(seed)
+    label_sets = [(f"/route/{number}", "GET", status) for number in range(series) for status in (200, 500)]
+    chosen = [2 * int(rng.random() * series) + (rng.random() < 0.05) for _ in times]
+    return pack(label_sets, chosen, times, rng)
+
+
+def pack(label_sets: list[LabelSet], chosen: list[int], times: list[int], rng: random.Random) -> EncodedBatch:
+    used = sorted(set(chosen))
+    number_of = {label_set: number for number, label_set in enumerate(used)}
+    durations = [rng.lognormvariate(3, 1) for _ in times]
+    return encode_batch(
+        KINDS["request"], [label_sets[at] for at in used], [number_of[at] for at in chosen], times, [durations]
+    )
 
 
 def measured(server_pid: int, events: int, work: Callable[[], None]) -> Figures:

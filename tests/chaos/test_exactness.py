@@ -7,33 +7,28 @@ For longer runs: ``BAROGRAPH_CHAOS_EVENTS`` in all, over ``BAROGRAPH_CHAOS_SECON
 import json
 import os
 import random
-import secrets
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 import pytest
 
 from barograph_core.keys import ShardKeys
-from barograph_core.stream import Connection, as_hash, as_int, as_list, as_text
+from barograph_core.stream import Connection, as_hash, as_list
+from tests.chaos.fleet import ROOT, SERVICE, Fleet, Process
 from tests.support import free_port, valkey_server, wait_until
 
-Process: TypeAlias = "subprocess.Popen[bytes]"
-ROOT = Path(__file__).parents[2]
-SERVICE = "ranker"
 PRODUCERS = 4
 EVENTS_EACH = int(os.environ.get("BAROGRAPH_CHAOS_EVENTS", "200000")) // PRODUCERS
 LOAD_S = float(os.environ.get("BAROGRAPH_CHAOS_SECONDS", "30"))
 KILL_EVERY_S = float(os.environ.get("BAROGRAPH_CHAOS_KILL_EVERY", "2"))
 # Twice as long as an entry may be idle before it is claimed.
 FREEZE_S = 4.0
-CATCH_S = 1.5
 
 CONFIG = """
 [alerter]
@@ -61,59 +56,12 @@ channels = ["hook"]
 
 
 @dataclass
-class Fleet:
-    """The processes of one run and what was done to them."""
+class ZombieFleet(Fleet):
+    """A fleet whose aggregators are killed and frozen while they hold entries, and what was done to it."""
 
-    url: str
-    keys: ShardKeys
-    folder: Path
-    connection: Connection
-    aggregator_module: str
-    workers: dict[str, list[Process]] = field(default_factory=dict[str, list[Process]])
-    others: list[Process] = field(default_factory=list[Process])
     kills: int = 0
     kills_holding_entries: int = 0
     zombies: int = 0
-
-    def start(self, *command: str) -> Process:
-        path = self.folder / f"{command[0].rsplit('.', 1)[-1]}-{secrets.token_hex(2)}.log"
-        with path.open("wb") as log:
-            return subprocess.Popen([sys.executable, "-m", *command], cwd=ROOT, stdout=log, stderr=log)
-
-    def start_worker(self, stage: str) -> None:
-        module = self.aggregator_module if stage == "aggregator" else f"barograph_{stage}"
-        config = str(self.folder / "barograph.toml")
-        options = ("--url", self.url, "--prefix", self.keys.prefix, "--config", config)
-        self.workers.setdefault(stage, []).append(self.start(module, *options))
-
-    def stop(self) -> None:
-        processes = [*(process for group in self.workers.values() for process in group), *self.others]
-        for process in processes:
-            process.send_signal(signal.SIGCONT)
-            process.terminate()
-        for process in processes:
-            try:
-                process.wait(15)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait(5)
-
-    def holds_entries(self, process: Process) -> bool:
-        """Say whether this process has read entries that it has not committed."""
-        summary = as_list(self.connection.command("XPENDING", self.keys.events, "aggregator"))
-        consumers = [] if summary[3] is None else as_list(summary[3])
-        return any(f":{process.pid}:" in as_text(as_list(row)[0]) for row in consumers)
-
-    def freeze_holding_entries(self, process: Process) -> bool:
-        """Freeze ``process`` at a moment when it holds entries; it stays frozen in any case."""
-        deadline = time.monotonic() + CATCH_S
-        while True:
-            process.send_signal(signal.SIGSTOP)
-            if self.holds_entries(process):
-                return True
-            if time.monotonic() > deadline:
-                return False
-            process.send_signal(signal.SIGCONT)
 
     def kill_one(self, rng: random.Random) -> None:
         victim = self.workers["aggregator"].pop(rng.randrange(2))
@@ -144,27 +92,6 @@ class Fleet:
         self.others.append(leaver)
         self.workers["aggregator"].append(zombie)
 
-    def metric(self, name: str) -> int:
-        """Return the sum of a self-metric over all aggregators that are alive."""
-        found = as_list(self.connection.command("ZRANGE", self.keys.workers, 0, -1))
-        workers = [as_text(member).split(":", 1) for member in found]
-        hashes = [as_hash(self.connection.command("HGETALL", self.keys.worker(*worker))) for worker in workers]
-        return sum(int(facts.get(name, b"0")) for facts in hashes if facts.get("stage") == b"aggregator")
-
-    def is_drained(self) -> bool:
-        """Say whether every entry is committed and every pane with an event is closed."""
-        pending = as_int(as_list(self.connection.command("XPENDING", self.keys.events, "aggregator"))[0])
-        (group,) = as_list(self.connection.command("XINFO", "GROUPS", self.keys.events))
-        facts = as_list(group)
-        delivered = as_text(facts[facts.index(b"last-delivered-id") + 1])
-        unread = as_list(self.connection.command("XRANGE", self.keys.events, f"({delivered}", "+", "COUNT", 1))
-        waiting = [
-            as_list(self.connection.command("ZRANGE", key, 0, -1)) for key in (self.keys.open, self.keys.rollups)
-        ]
-        members = [as_text(member) for found in waiting for member in found]
-        is_closing = any(member.split(":")[1] in {"1000", "10000"} for member in members)
-        return not pending and not unread and not is_closing
-
     def is_delivered(self) -> bool:
         """Say whether every alerts entry went through the outbox and every cursor has come to rest."""
         groups = as_list(self.connection.command("XINFO", "GROUPS", self.keys.alerts))
@@ -175,12 +102,14 @@ class Fleet:
 
 
 @pytest.fixture
-def fleet(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Fleet]:
+def fleet(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ZombieFleet]:
     """Run 3 aggregators, 2 alerters, 2 notifiers and a receiver on a server of their own."""
     with valkey_server() as url:
         port = free_port()
-        (tmp_path / "barograph.toml").write_text(CONFIG.format(port=port))
-        it = Fleet(url, ShardKeys(prefix="chaos"), tmp_path, Connection.open(url), request.param)
+        config = tmp_path / "barograph.toml"
+        config.write_text(CONFIG.format(port=port))
+        options = ("--config", str(config))
+        it = ZombieFleet(url, ShardKeys(prefix="chaos"), tmp_path, Connection.open(url), request.param, options)
         it.others.append(it.start("tests.chaos.receiver_process", str(port), str(tmp_path / "received.jsonl")))
         try:
             for stage, count in (("aggregator", 3), ("alerter", 2), ("notifier", 2)):
@@ -192,7 +121,7 @@ def fleet(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Fleet]:
             it.stop()
 
 
-def run_load(fleet: Fleet) -> list[Path]:
+def run_load(fleet: ZombieFleet) -> list[Path]:
     """Record events from four producer processes while aggregators are killed, and one is frozen and thawed."""
     ledgers = [fleet.folder / f"ledger-{number}" for number in range(PRODUCERS)]
     command = ("tests.chaos.load_process", fleet.url, fleet.keys.prefix, SERVICE)
@@ -218,7 +147,7 @@ def run_load(fleet: Fleet) -> list[Path]:
     return ledgers
 
 
-def verify(fleet: Fleet, ledgers: list[Path]) -> dict[str, object]:
+def verify(fleet: ZombieFleet, ledgers: list[Path]) -> dict[str, object]:
     wait_until(fleet.is_drained, timeout_s=60, what="the end of the backlog")
     wait_until(fleet.is_delivered, timeout_s=60, what="the last delivery")
     command = [sys.executable, "-m", "tests.chaos.verifier", fleet.url, fleet.keys.prefix, SERVICE]
@@ -238,7 +167,7 @@ def verify(fleet: Fleet, ledgers: list[Path]) -> dict[str, object]:
 
 @pytest.mark.chaos
 @pytest.mark.parametrize("fleet", ["barograph_aggregator"], indirect=True)
-def test_counts_are_exact_under_kills_and_zombies(fleet: Fleet) -> None:
+def test_counts_are_exact_under_kills_and_zombies(fleet: ZombieFleet) -> None:
     """200,000 events over 30 s: counts, sums and status counts equal to the event; each transition delivered once."""
     report = verify(fleet, run_load(fleet))
     assert fleet.kills > 0
@@ -252,7 +181,7 @@ def test_counts_are_exact_under_kills_and_zombies(fleet: Fleet) -> None:
 
 @pytest.mark.chaos
 @pytest.mark.parametrize("fleet", ["tests.chaos.blind_aggregator"], indirect=True)
-def test_a_blind_commit_miscounts_in_the_same_test(fleet: Fleet) -> None:
+def test_a_blind_commit_miscounts_in_the_same_test(fleet: ZombieFleet) -> None:
     """The control: without the fence the same kills and zombies count events twice."""
     report = verify(fleet, run_load(fleet))
     assert fleet.zombies > 0

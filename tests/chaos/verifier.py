@@ -6,6 +6,7 @@ Prints one JSON object and exits 0 when everything is equal to the event, 1 othe
 
 import json
 import math
+import struct
 import sys
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -18,18 +19,26 @@ from tests.chaos.ledger import read_records
 
 
 def expected(ledgers: list[str]) -> dict[str, object]:
-    """Return counts, exact sums and status counts by route, straight from the books."""
+    """Return counts, exact sums, status counts and sketch bins by route, straight from the books."""
     durations: dict[str, list[float]] = defaultdict(list)
     status: Counter[str] = Counter()
     for ledger in ledgers:
         for route, code, duration_ms in read_records(Path(ledger)):
             durations[route].append(duration_ms)
             status[f"{route} {code}"] += 1
+    by_route = sorted(durations.items())
     return {
-        "counts": {route: len(values) for route, values in sorted(durations.items())},
-        "sums": {route: math.fsum(values) for route, values in sorted(durations.items())},
+        "counts": {route: len(values) for route, values in by_route},
+        "sums": {route: math.fsum(values) for route, values in by_route},
         "status": dict(sorted(status.items())),
+        "bins": {route: sorted(Counter(map(sketch_bin, values)).items()) for route, values in by_route},
     }
+
+
+def sketch_bin(duration_ms: float) -> int:
+    """Return the bin of a positive value: its exponent and the first 6 bits of its mantissa, counted from 2**-1074."""
+    (bits,) = struct.unpack("<q", struct.pack("<d", duration_ms * 2.0**52))
+    return bits >> 46
 
 
 def found(server: Any, prefix: str, service: str, step_ms: int) -> dict[str, object]:
@@ -40,12 +49,15 @@ def found(server: Any, prefix: str, service: str, step_ms: int) -> dict[str, obj
     counts: dict[str, int] = {}
     sums: dict[str, float] = {}
     status: dict[str, int] = {}
+    bins: dict[str, list[tuple[int, int]]] = {}
     for row in Pane.merge(panes).group("request", by=("route",)):
         (route,) = row.labels
+        durations = row.measures["duration_ms"]
         counts[route] = row.count
-        sums[route] = row.measures["duration_ms"].sum
+        sums[route] = durations.sum
+        bins[route] = list(zip(durations.bins.tolist(), durations.bin_counts.tolist(), strict=True))
         status |= {f"{route} {code}": count for code, count in row.status.items()}
-    return {"counts": counts, "sums": sums, "status": dict(sorted(status.items()))}
+    return {"counts": counts, "sums": sums, "status": dict(sorted(status.items())), "bins": bins}
 
 
 def deliveries(server: Any, prefix: str, received: Path) -> dict[str, object]:

@@ -1,0 +1,134 @@
+"""Reads the log after a run: was each batch appended once, was each pane closed no earlier than the log allowed?"""
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+
+from barograph_aggregator.settings import AggregatorSettings
+from barograph_core.decode import decode_batch
+from barograph_core.keys import ShardKeys
+from barograph_core.stream import Connection, Entry, as_entries
+
+STEP_MS = 1_000
+GRACE_MS = AggregatorSettings().grace_ms
+
+
+@dataclass
+class Arrivals:
+    """The events of one pane, by when their entries came.
+
+    Attributes:
+        in_time: Events in entries that came before the watermark could pass the pane.
+        late: By instance, the entries that came later and hold events of the pane.
+    """
+
+    in_time: int = 0
+    late: Counter[str] = field(default_factory=Counter[str])
+
+
+@dataclass
+class EventsLog:
+    """The events stream as it was read back.
+
+    Attributes:
+        batches: How often each sequence number of each instance is there.
+        first_ms: When the first entry of each instance came.
+        panes: By start.
+    """
+
+    events: int = 0
+    batches: Counter[tuple[str, int]] = field(default_factory=Counter[tuple[str, int]])
+    first_ms: dict[str, int] = field(default_factory=dict[str, int])
+    panes: defaultdict[int, Arrivals] = field(default_factory=lambda: defaultdict(Arrivals))
+
+    def add(self, entry: Entry) -> None:
+        batch = decode_batch(entry.fields)
+        self.events += batch.events
+        self.batches[batch.instance, batch.seq] += 1
+        self.first_ms.setdefault(batch.instance, entry.id.ms)
+        starts = Counter[int]((batch.times_ms - batch.times_ms % STEP_MS).tolist())
+        for start_ms, count in starts.items():
+            if entry.id.ms < start_ms + STEP_MS + GRACE_MS:
+                self.panes[start_ms].in_time += count
+            else:
+                self.panes[start_ms].late[batch.instance] += 1
+
+    @property
+    def is_whole(self) -> bool:
+        """Say whether the batches of each instance are there from 1 on, each once."""
+        newest = Counter[str]()
+        for instance, seq in self.batches:
+            newest[instance] = max(newest[instance], seq)
+        return self.batches.total() == len(self.batches) == newest.total()
+
+
+@dataclass
+class Closings:
+    """The ``closed`` entries of one service.
+
+    Attributes:
+        requests: By start of pane, how many its first closing counted; one that closed as absent is not listed.
+        missing: By start of pane, how many instances its first closing missed.
+        revisions: By start of pane, its newest revision.
+        steps_back: How often an entry told a lower ``through_ms`` than the entry before.
+    """
+
+    requests: dict[int, int] = field(default_factory=dict[int, int])
+    missing: dict[int, int] = field(default_factory=dict[int, int])
+    revisions: Counter[int] = field(default_factory=Counter[int])
+    steps_back: int = 0
+    _through_ms: int = 0
+
+    def add(self, entry: Entry) -> None:
+        through_ms = entry.integer("through_ms")
+        self.steps_back += through_ms < self._through_ms
+        self._through_ms = through_ms
+        if not entry.text("start_ms"):
+            return
+        start_ms, revision = entry.integer("start_ms"), entry.integer("revision")
+        self.revisions[start_ms] = revision
+        if revision == 0:
+            self.requests[start_ms], self.missing[start_ms] = entry.integer("requests"), entry.integer("missing")
+
+    def early(self, log: EventsLog) -> list[int]:
+        """Return the panes that closed without an event whose entry held the watermark back."""
+        return [start for start, pane in log.panes.items() if self.requests.get(start, 0) < pane.in_time]
+
+    def unfounded(self, log: EventsLog) -> list[int]:
+        """Return the panes with more revisions than entries that came late for them."""
+        return [start for start, count in self.revisions.items() if count > log.panes[start].late.total()]
+
+    def unannounced(self, log: EventsLog) -> list[int]:
+        """Return the panes that closed as if nobody were missing, though a known producer still had events of them."""
+        return [
+            start
+            for start, pane in log.panes.items()
+            if any(log.first_ms[instance] < start + STEP_MS for instance in pane.late)
+            and not self.missing.get(start)
+            and start in self.revisions
+            and self.revisions[start] > 0
+        ]
+
+
+def read_events(connection: Connection, keys: ShardKeys) -> EventsLog:
+    log = EventsLog()
+    for entry in _read(connection, keys.events):
+        log.add(entry)
+    return log
+
+
+def read_closings(connection: Connection, keys: ShardKeys, service: str) -> Closings:
+    closings = Closings()
+    for entry in _read(connection, keys.metrics):
+        if entry.text("type") == "closed" and service in entry.text("service").split(","):
+            if entry.integer("step_ms") == STEP_MS:
+                closings.add(entry)
+    return closings
+
+
+def _read(connection: Connection, stream: str) -> list[Entry]:
+    entries: list[Entry] = []
+    after = "-"
+    while page := as_entries(connection.command("XRANGE", stream, after, "+", "COUNT", 500)):
+        entries += page
+        after = f"({page[-1].id}"
+    return entries
