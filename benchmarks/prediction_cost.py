@@ -17,8 +17,9 @@ from typing import Final
 import numpy as np
 from prometheus_client import CollectorRegistry, Histogram
 
+from barograph_producer._buffer import Buffer, Record
 from barograph_producer._models import make_models_recorder
-from barograph_producer._recorder import Buffer, Record, make_model_recorder
+from barograph_producer._recorder import make_model_recorder
 from barograph_producer._track import MakeTrack
 
 _CALLS: Final = 5_000

@@ -99,12 +99,15 @@ class Backlog:
         self.events += batch.n
 
     def oldest(self, most: int, most_bytes: int) -> Sequence[Parcel]:
-        """Return the parcels to ship next, in order: at most ``most``, and one even if it alone is too large."""
+        """Return the parcels to ship next, in order: at most ``most``, and one even if it alone is too large.
+
+        Their numbers are consecutive: the server counts them up from the first one's.
+        """
         parcels: list[Parcel] = []
         size_bytes = 0
         for parcel in itertools.islice(self._waiting, most):
             size_bytes += parcel.cost_bytes
-            if parcels and size_bytes > most_bytes:
+            if parcels and (size_bytes > most_bytes or parcel.seq != parcels[-1].seq + 1):
                 break
             parcels.append(parcel)
         return parcels

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from barograph_producer._backlog import Backlog
+from barograph_producer._buffer import Buffer
 from barograph_producer._packer import Packer
-from barograph_producer._recorder import Buffer
 from barograph_producer._stats import Counters
 
 # Records taken out of a buffer at once, more from a long one: each time what is behind them moves up. Every object

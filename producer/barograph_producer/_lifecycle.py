@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, Literal
 
 from barograph_producer import _process
-from barograph_producer._recorder import Buffer, Record
+from barograph_producer._buffer import Buffer, Record
 from barograph_producer._stats import ProducerStats
 from barograph_producer._worker import Worker
 
@@ -67,6 +67,10 @@ class Lifecycle:
         """Count input that cannot be used, and keep the reason for the log. Called by recording threads."""
         self._worker.complain(events, reason)
 
+    def explain(self, event: str, reason: str) -> None:
+        """Keep a reason for the log. Called by the host's threads."""
+        self._worker.explain(event, reason)
+
     def turn_away(self, buffer: Buffer, record: Record) -> None:
         """Take what the hot path had no room for: start, hold, or count it as dropped. Never raises.
 
@@ -86,7 +90,7 @@ class Lifecycle:
             self.start()
 
     def start(self) -> None:
-        """Start the thread unless it runs. Lock-free, and a failure leaves everything as it was."""
+        """Start the thread unless it runs. Takes no lock of ours, and a failure leaves everything as it was."""
         try:
             self._permit.pop()
         except IndexError:
@@ -201,9 +205,12 @@ class Lifecycle:
 
     def _live(self) -> None:
         """Do the worker's work. The body of the thread."""
-        self._worker.run()
+        is_done = self._worker.run()
         self._thread = None
         self._rest()
+        # Recorded while the goodbye was said. Where the server takes nothing, the next event is soon enough.
+        if is_done and self._state == "idle" and any(map(len, self._buffers)):
+            self.start()
 
     def _rest(self) -> None:
         """Note that no thread runs. The next event starts one, unless this was the end."""

@@ -49,6 +49,8 @@ async def serve_lifespan(
     except Exception:
         if has_received:
             raise
+    # It raised or just returned.
+    if not has_received:
         await receive()
         await send_and_act({"type": "lifespan.startup.complete"})
         await receive()

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol, SupportsFloat, TypeAlias, cast
 
-from barograph_producer._recorder import RECORD_WIDTHS, Buffer, SlowPath, Stamp
+from barograph_producer._buffer import RECORD_WIDTHS, Buffer, SlowPath
+from barograph_producer._recorder import Stamp
 
 _WIDTH: Final = RECORD_WIDTHS["model"]
 _LABELS_AND_TIME: Final = 3

@@ -1,16 +1,14 @@
 """What the ASGI and the WSGI middleware have in common: from an answered request to its event."""
 
 import itertools
-import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from typing import Any, Final, Protocol, TypeAlias, cast
 
-from barograph_core.clock import Clock, SystemClock
+from barograph_core.clock import Clock
 from barograph_core.events import ERROR_STATUS, KINDS, MAX_FREE_LABELS, OTHER_LABEL
 from barograph_producer._exclusion import Exclusion
 from barograph_producer._recorder import BindRequest, RecordSampledRequest
-from barograph_producer._schedule import LogLimit
 from barograph_producer._thinning import Thinning
 
 # An ASGI scope or a WSGI environ; the values are the server's and the framework's own.
@@ -28,8 +26,6 @@ CLIENT_LEFT: Final = 499
 MAX_RECORDS: Final = 4_096
 _RESERVED: Final = frozenset((*KINDS["request"].labels, "status"))
 
-log = logging.getLogger(__name__)
-
 
 class RequestSink(Protocol):
     """What the middleware needs of a producer."""
@@ -39,6 +35,8 @@ class RequestSink(Protocol):
 
     @property
     def sampled_request(self) -> RecordSampledRequest: ...
+
+    def explain(self, event: str, reason: str, /) -> None: ...
 
     def start(self) -> None: ...
 
@@ -64,7 +62,7 @@ class Observation:
     ) -> None:
         Thinning(sample_every)  # raises at once for what is no weight
         self._producer = producer
-        self._labels = ExtraLabels(labels)
+        self._labels = ExtraLabels(labels, producer.explain)
         self._sample_every = sample_every
         self._always_slow_ms = always_slow_ms
         self._records: dict[tuple[str, str, int], Record] = {}
@@ -118,11 +116,10 @@ class Observation:
 class ExtraLabels:
     """Asks the host's function for labels. What it does wrong costs the labels, never the event or the request."""
 
-    def __init__(self, labels: LabelsOf | None) -> None:
+    def __init__(self, labels: LabelsOf | None, explain: Callable[[str, str], None]) -> None:
         self._labels = labels
+        self._explain = explain
         self._failures = itertools.count(1)
-        self._log_limit = LogLimit()
-        self._clock = SystemClock()
         self.failed = 0
 
     def of(self, source: Source) -> dict[str, str] | None:
@@ -135,14 +132,10 @@ class ExtraLabels:
         except Exception as exc:  # noqa: BLE001  # the host's own function
             labels, problem = {}, repr(exc)
         if problem:
-            self._count(problem)
+            self.failed = next(self._failures)
+            self._explain("web.labels_failed", problem)
             return None
         return labels
-
-    def _count(self, problem: str) -> None:
-        self.failed = next(self._failures)
-        if self._log_limit.allows("labels", self._clock.monotonic_ms()):
-            log.warning("web.labels_failed", extra={"failed": self.failed, "problem": problem})
 
 
 def make_timer(clock: Clock | None) -> Timer:

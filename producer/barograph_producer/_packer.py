@@ -14,9 +14,9 @@ from typing import Final, cast
 
 from barograph_core.encode import EncodedBatch, encode_offsets
 from barograph_core.events import KINDS, MAX_BATCH_BYTES, MAX_WEIGHTED_EVENTS, Kind, Measure
+from barograph_producer._buffer import KIND_OF, RECORD_WIDTHS, Form
 from barograph_producer._columns import CleanColumn, CleanWeights, are_plain, clean_column, clean_weights
 from barograph_producer._labels import INVALID, LabelSets, RawKey, custom_key, free_key
-from barograph_producer._recorder import KIND_OF, RECORD_WIDTHS, Form
 from barograph_producer._request_keys import LOW_BYTE, NEXT_BYTE, RequestKeys
 from barograph_producer._stats import Counters
 from barograph_producer._times import offsets_ms, rebased

@@ -11,16 +11,14 @@ from barograph_core.stream import Connection
 from barograph_producer import _process
 from barograph_producer._alarm import Alarm
 from barograph_producer._backlog import Backlog
+from barograph_producer._buffer import RECORD_WIDTHS, Buffer, Form
 from barograph_producer._election import HostElection
 from barograph_producer._labels import LabelSets
 from barograph_producer._lifecycle import Lifecycle
 from barograph_producer._models import RecordModels, make_models_recorder
 from barograph_producer._packer import Packer
 from barograph_producer._recorder import (
-    RECORD_WIDTHS,
     BindRequest,
-    Buffer,
-    Form,
     RecordCustom,
     RecordModel,
     RecordRequest,
@@ -201,6 +199,14 @@ class Producer:
             ValueError: Not in the main thread.
         """
         _process.on_sigterm(self._lifecycle.at_exit)
+
+    def explain(self, event: str, reason: str) -> None:
+        """Keep ``reason`` for the log of the background thread, which tells the latest of each ``event`` once a minute.
+
+        For what stands between the host and the producer, as the middleware does: logging takes locks and does I/O,
+        and a handler may raise. Never raises itself.
+        """
+        self._lifecycle.explain(event, reason)
 
     def stats(self) -> ProducerStats:
         """Return what was recorded, shipped and lost in this process so far."""

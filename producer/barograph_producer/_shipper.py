@@ -70,6 +70,7 @@ class Shipper:
         self._layout: Layout | None = None
         self._claimed_ms: int | None = None
         self._most_batches = _MOST_BATCHES
+        self._heard_ms = clock.monotonic_ms()
         self.stop_by_ms = math.inf
         self.instance = new_instance()
 
@@ -210,14 +211,21 @@ class Shipper:
             newest: Number of the last batch that was offered, ``None`` when none was.
         """
         status, detail = _read_reply(reply)
+        now_ms = self._clock.monotonic_ms()
+        was_silent_ms, self._heard_ms = now_ms - self._heard_ms, now_ms
         if status in ("ok", "dup"):
             if newest is not None:
                 # Batches that an earlier call brought may be the first of those offered now.
                 landed = newest if status == "ok" else min(newest, int(detail))
-                self._backlog.confirm(landed, self._clock.monotonic_ms())
+                self._backlog.confirm(landed, now_ms)
             return "confirmed"
         if status == "gap":
-            self._backlog.rewind(int(detail))
+            self._backlog.forget_old(now_ms)
+            if int(detail) == 0 and was_silent_ms > DOUBT_LIMIT_MS:
+                # No failover lost anything: the server has forgotten us. What it confirmed is there.
+                self._begin_anew()
+            else:
+                self._backlog.rewind(int(detail))
             return "gap"
         self._move()
         return "moved"
@@ -246,9 +254,12 @@ class Shipper:
                 landed = server.command("GET", old.keys.sequence(self.instance))
                 if isinstance(landed, bytes):
                     self._backlog.confirm(int(landed), self._clock.monotonic_ms())
-            self._backlog.renumber()
-            self.instance = self._new_instance()
+            self._begin_anew()
         self._layout = new
+
+    def _begin_anew(self) -> None:
+        self._backlog.renumber()
+        self.instance = self._new_instance()
 
     def _count_refusal(self, parcels: Sequence[Parcel]) -> None:
         """Give a batch up that the server keeps refusing while it takes heartbeats, so that it blocks no other.

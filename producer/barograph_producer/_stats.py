@@ -58,12 +58,8 @@ class Tally:
         self._lock = threading.Lock()
         self._looks = 0
 
-    def add(self) -> None:
-        """Count one. Lock-free: one call into C."""
-        next(self._numbers)
-
     def add_many(self, count: int) -> None:
-        """Count ``count``, one by one. Lock-free."""
+        """Count ``count``, one by one. Lock-free: one call into C."""
         deque(itertools.islice(self._numbers, count), maxlen=0)
 
     def read(self) -> int:

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from barograph_producer._recorder import Buffer, Record, SlowPath, Stamp
+from barograph_producer._buffer import Buffer, Record, SlowPath
+from barograph_producer._recorder import Stamp
 
 
 class RecordSystem(Protocol):

@@ -12,9 +12,9 @@ from barograph_core.clock import Clock
 from barograph_core.errors import BarographError
 from barograph_producer._alarm import Alarm
 from barograph_producer._backlog import Backlog
+from barograph_producer._buffer import Buffer
 from barograph_producer._drain import Drain
 from barograph_producer._packer import Packer
-from barograph_producer._recorder import Buffer
 from barograph_producer._schedule import Backoff, HeartbeatSchedule
 from barograph_producer._shipper import Shipper
 from barograph_producer._stats import Counters, ProducerStats
@@ -120,7 +120,11 @@ class Worker:
     def complain(self, events: int, reason: str) -> None:
         """Count input that cannot be used, and keep the reason for the log. From any thread, lock-free."""
         self._counters.unusable.add_many(events)
-        self._counters.complaints.add("producer.invalid_input", reason)
+        self.explain("producer.invalid_input", reason)
+
+    def explain(self, event: str, reason: str) -> None:
+        """Keep a reason for the log. From any thread, lock-free."""
+        self._counters.complaints.add(event, reason)
 
     def inherited_connection(self) -> object:
         """Return what a forked child must keep and leave alone."""
@@ -145,15 +149,20 @@ class Worker:
         self._stop_by_ms = stop_by_ms
         self._alarm.nudge()
 
-    def run(self) -> None:
-        """Work until told to stop. The body of the thread."""
+    def run(self) -> bool:
+        """Work until told to stop. The body of the thread.
+
+        Returns:
+            Whether everything recorded before that was told is on the server.
+        """
         is_nudged = False
         while not self._must_stop():
             self.make_pass(is_urgent=is_nudged)
             if not self._must_stop():
                 is_nudged = self._alarm.wait(self._wait_ms())
-        self._finish()
+        is_done = self._finish()
         self._stop_by_ms, self._shipper.stop_by_ms = None, math.inf
+        return is_done
 
     def make_pass(self, *, is_urgent: bool = False) -> bool:
         """Drain, pack and ship once.
@@ -203,7 +212,7 @@ class Worker:
     def _must_stop(self) -> bool:
         return self._stop_by_ms is not None
 
-    def _finish(self) -> None:
+    def _finish(self) -> bool:
         stop_by_ms = self._stop_by_ms or 0.0
         while not (is_done := self.make_pass(is_urgent=True)) and self._clock.monotonic_ms() < stop_by_ms:
             self._alarm.wait(min(_LAST_RETRY_MS, max(0.0, stop_by_ms - self._clock.monotonic_ms())))
@@ -214,6 +223,7 @@ class Worker:
             self._sampler.stop()
         if self._is_final:
             self.give_up_rest()
+        return is_done
 
     def _leave(self, stop_by_ms: float) -> None:
         """Say goodbye. After a failover the connection is a stale one: that deserves a second try."""

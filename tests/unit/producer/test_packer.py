@@ -6,9 +6,9 @@ import pytest
 from barograph_core.decode import EventBatch, decode_batch
 from barograph_core.encode import EncodedBatch, entry_fields
 from barograph_core.messagepack import unpack_array
+from barograph_producer._buffer import Record
 from barograph_producer._labels import LabelSets
 from barograph_producer._packer import Packer
-from barograph_producer._recorder import Record
 from barograph_producer._request_keys import RequestKeys, mark_of
 from barograph_producer._stats import Counters
 

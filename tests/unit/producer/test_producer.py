@@ -15,7 +15,7 @@ from barograph_core.errors import StreamUnavailableError
 from barograph_producer import Producer
 from barograph_producer._packer import Packer
 from tests.support import FakeClock, wait_until
-from tests.unit.producer.fake_server import FakeServer
+from tests.unit.producer.fake_server import Call, FakeServer
 
 
 @pytest.fixture
@@ -235,6 +235,29 @@ def test_after_a_pause_the_next_event_starts_anew(producer: Producer, server: Fa
     assert producer.flush()
     assert server.events() == 2
     assert server.producers
+
+
+def test_an_event_recorded_during_a_pause_does_not_wait_for_the_next(server: FakeServer) -> None:
+    """Nobody may come after it: the thread starts again when it has said goodbye."""
+    is_leaving, may_leave = threading.Event(), threading.Event()
+
+    def hold_goodbye(call: Call) -> None:
+        if call.mode == "goodbye":
+            is_leaving.set()
+            may_leave.wait(10)
+
+    server.refuse = hold_goodbye
+    producer = Producer("ranker", connect=server.connect, sample_process=False)
+    producer.request("/a", "GET", 200, 1.0)
+    assert producer.flush()
+    pausing = threading.Thread(target=producer.pause, args=(10.0,))
+    pausing.start()
+    assert is_leaving.wait(10)
+    producer.request("/a", "GET", 200, 1.0)
+    may_leave.set()
+    pausing.join(10)
+    wait_until(lambda: server.events() == 2, what="the event to be shipped")
+    producer.close()
 
 
 def test_threads_that_record_at_once_lose_nothing(producer: Producer, server: FakeServer) -> None:

@@ -165,6 +165,41 @@ def test_what_a_failover_lost_is_sent_again(rig: Rig) -> None:
     assert rig.counters.lost["lost_by_server"] == 0
 
 
+def test_a_hole_in_the_numbers_is_not_papered_over_after_a_failover(rig: Rig) -> None:
+    """The server counts the batches of a call up from the first one's number."""
+    rig.add(3)
+    rig.ship()
+    rig.add(2)
+    rig.server.refuse = lambda call: CommandRefusedError("no") if call.mode == "batch" else None
+    for _ in range(3):
+        with pytest.raises(CommandRefusedError):
+            rig.ship()
+    rig.server.refuse = lambda _: None
+    rig.add(1)
+    rig.ship()
+    del rig.server.streams["baro:{0}:events"][:]
+    rig.server.sequences.clear()
+    rig.add(4)
+    rig.ship()
+    rig.ship(liveness="{}")
+    assert [batch.n for batch in rig.server.batches()] == [3, 1, 4]
+    assert (rig.counters.shipped, rig.counters.lost["refused"], rig.counters.lost["lost_by_server"]) == (8, 2, 0)
+
+
+def test_a_server_that_forgot_a_silent_producer_has_lost_nothing(rig: Rig) -> None:
+    """It forgets after a day: what it confirmed before is there, and must not come again."""
+    rig.add(3, 2)
+    rig.ship()
+    before = rig.shipper.instance
+    rig.clock.advance(25 * 3_600_000)
+    rig.server.sequences.clear()
+    rig.add(1)
+    rig.ship()
+    assert [batch.n for batch in rig.server.batches()] == [3, 2, 1]
+    assert (rig.counters.shipped, rig.counters.lost["lost_by_server"]) == (6, 0)
+    assert rig.shipper.instance != before
+
+
 def test_what_is_no_longer_kept_is_counted_and_declared(rig: Rig) -> None:
     """Beyond the seconds that batches are kept, a failover's loss is exact in the counters."""
     rig.add(3, 2)

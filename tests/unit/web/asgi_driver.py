@@ -28,6 +28,7 @@ class Sink:
     def __init__(self) -> None:
         self.recorded: list[Recorded] = []
         self.acts: list[str] = []
+        self.explained: list[tuple[str, str]] = []
 
     def bind_request(self, route: str, method: str, status: int = 200) -> RecordBoundRequest:
         def record(duration_ms: float) -> None:
@@ -46,6 +47,9 @@ class Sink:
         labels: Mapping[str, str] | None = None,
     ) -> None:
         self.recorded.append(Recorded(route, method, status, duration_ms, weight, dict(labels or {})))
+
+    def explain(self, event: str, reason: str, /) -> None:
+        self.explained.append((event, reason))
 
     def start(self) -> None:
         self.acts.append("start")
