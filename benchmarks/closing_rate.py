@@ -19,6 +19,7 @@ from barograph_aggregator.settings import AggregatorSettings
 from barograph_core.keys import ShardKeys
 from barograph_core.library import ensure_library
 from barograph_core.pane import Pane
+from barograph_core.pane_parts import marked
 from barograph_core.self_metrics import Counters
 from barograph_core.steps import DEFAULT_KEEP, parse_keep
 from barograph_core.stream import Connection, as_int, as_text
@@ -58,7 +59,7 @@ def fill(connection: Connection, keys: ShardKeys, start_ms: int, options: argpar
     for second in range(options.seconds):
         for service in range(options.services):
             name, start = f"service{service}", start_ms + second * 1_000
-            parts = [blobs[(service + part) % _BLOBS] for part in range(options.parts)]
+            parts = [marked(blobs[(service + part) % _BLOBS]) for part in range(options.parts)]
             commands.append(["RPUSH", keys.parts(name, start), *parts])
             commands.append(["ZADD", keys.open, start + 1_000, f"{name}:1000:{start}"])
     for at in range(0, len(commands), _AT_ONCE):

@@ -37,6 +37,7 @@ from barograph_core.keys import ShardKeys
 from barograph_core.library import ensure_library
 from barograph_core.pane import Pane
 from barograph_core.pane_codec import pack_tables
+from barograph_core.pane_parts import marked
 from barograph_core.self_metrics import Counters
 from barograph_core.series_table import STATUS_SPAN, SeriesTable
 from barograph_core.steps import DEFAULT_KEEP, parse_keep
@@ -112,7 +113,7 @@ def fill(desk: Desk, panes: list[Pane], begin_ms: int, minutes: int) -> None:
     for minute in range(minutes):
         start_ms = begin_ms + minute * MINUTE_MS
         end_ms = start_ms + MINUTE_MS
-        desk.client.rpush(desk.keys.rollup_parts(SERVICE, MINUTE_MS, start_ms), blobs[minute % len(blobs)])
+        desk.client.rpush(desk.keys.rollup_parts(SERVICE, MINUTE_MS, start_ms), marked(blobs[minute % len(blobs)]))
         desk.client.zadd(desk.keys.rollups, {f"{SERVICE}:{MINUTE_MS}:{start_ms}": end_ms})
         desk.client.hset(desk.keys.closed, SERVICE, end_ms)
         closer.advance(end_ms)
@@ -124,7 +125,8 @@ def fill(desk: Desk, panes: list[Pane], begin_ms: int, minutes: int) -> None:
 def day_of(panes: list[Pane], begin_ms: int) -> tuple[list[StoredPane], QueryPlan]:
     """Return an hour of panes, and the plan of a query at their own step."""
     stored = [StoredPane(begin_ms + at * MINUTE_MS, 0, 0, panes[at % len(panes)]) for at in range(60)]
-    return stored, QueryPlan(MINUTE_MS, (Segment(MINUTE_MS, begin_ms, begin_ms + HOUR_MS),), begin_ms)
+    end_ms = begin_ms + HOUR_MS
+    return stored, QueryPlan(MINUTE_MS, begin_ms, end_ms, (Segment(MINUTE_MS, begin_ms, end_ms),), begin_ms)
 
 
 def show_layouts(desk: Desk, panes: list[Pane], begin_ms: int) -> None:

@@ -120,15 +120,19 @@ def durations(series: int, count: int, seed: int = 1) -> Floats:
 
 def sketches_of(values: Floats, rows: npt.NDArray[np.int64], series: int) -> object:
     """Count row and bin together: the part of ``SummaryTable.of_values`` that makes the sketches."""
-    if series == 1:
-        return Sketch.of(values)
     bins = bins_of(values)
-    lowest = int(bins.min())
-    span = int(bins.max()) + 1 - lowest
-    cells = rows * span
-    cells += bins
-    cells -= lowest
-    return tally_keys(cells, series * span)
+    bins -= (lowest := int(bins.min()))
+    span = int(bins.max()) + 1
+    if series > 1:
+        bins += rows * span
+    return lowest, tally_keys(bins, series * span)
+
+
+def merge_sketches(sketches: Sequence[Sketch]) -> object:
+    """Count bins anew: the part of ``SummaryTable.fold`` that merges the sketches."""
+    bins = np.concatenate([sketch.bins for sketch in sketches])
+    bins -= (lowest := int(bins.min()))
+    return lowest, tally_keys(bins, int(bins.max()) + 1, np.concatenate([sketch.counts for sketch in sketches]))
 
 
 def pane_of(series: int, count: int, seed: int = 1) -> Pane:
@@ -187,8 +191,9 @@ def show_merges(others: Sequence[Peer], runs: int) -> None:
     print(f"\nµs to merge {PANES_AN_HOUR} panes, a series (in brackets: times ours, the sketch alone)")
     for count in (10, 100, 1_000):
         parts = [durations(1, count, seed) for seed in range(PANES_AN_HOUR)]
-        sketches = [Sketch.of(values) for values in parts]
-        ours = seconds(lambda s=sketches: Sketch.merge(s), 5 * runs) * 1e6
+        rows = np.zeros(count, np.int64)
+        sketches = [SummaryTable.of_values(values, rows, 1).summaries()[0].sketch for values in parts]
+        ours = seconds(lambda s=sketches: merge_sketches(s), 5 * runs) * 1e6
         figures = [f"n = {count}: sketch {ours:.0f}"]
         for series in (1, 1_000):
             panes = [pane_of(series, count, seed) for seed in range(PANES_AN_HOUR if series == 1 else 10)]

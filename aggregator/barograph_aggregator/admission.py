@@ -1,12 +1,12 @@
 """The series cap: one decision for all workers, kept on the server and remembered here for a while."""
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 from barograph_core.clock import Clock
 from barograph_core.events import KINDS, OTHER_LABEL
+from barograph_core.figure_records import series_name
 from barograph_core.keys import ShardKeys
 from barograph_core.pane import Pane
 from barograph_core.self_metrics import Counters
@@ -22,11 +22,6 @@ _FORGET_MS = 86_400_000
 _REST: dict[str, tuple[str, ...]] = {kind.name: (OTHER_LABEL,) * len(kind.labels) for kind in KINDS.values()}
 
 
-def series_name(kind: str, labels: Sequence[str]) -> str:
-    """Return how a series is called on the list of its service."""
-    return json.dumps([kind, *labels], ensure_ascii=False)
-
-
 class Admission:
     """Folds series beyond the cap of their service into one series of ``__other__`` labels."""
 
@@ -40,6 +35,17 @@ class Admission:
         self._former: dict[_Series, bool] = {}
         self._admitted: defaultdict[tuple[str, str], set[tuple[str, ...]]] = defaultdict(set)
         self._ask_again_ms = clock.monotonic_ms() + _ASK_AGAIN_MS
+        self._series_dropped = 0
+
+    def follow(self, series_dropped: int) -> None:
+        """Ask for every series again if since the last call the list of a service's was dropped on the server.
+
+        Args:
+            series_dropped: How often that had happened, as ``baro_frontier_1`` tells.
+        """
+        if series_dropped != self._series_dropped:
+            self._series_dropped = series_dropped
+            self.start_over()
 
     def admit(self, service: str, panes: Iterable[Pane]) -> list[Pane]:
         """Return ``panes`` with every series that is over the cap folded away."""
@@ -56,7 +62,7 @@ class Admission:
         }
         new = wanted - self._verdicts.keys()
         if self._clock.monotonic_ms() >= self._ask_again_ms or len(self._verdicts) + len(new) > _REMEMBERED:
-            self._start_over()
+            self.start_over()
             new = wanted
         asked = sorted(new)
         for at in range(0, len(asked), _ASKED_AT_ONCE):
@@ -70,8 +76,8 @@ class Admission:
         # In C: with ten thousand series, a line of Python for each cost as much as building the panes.
         return all(self._admitted[service, kind].issuperset(pane.labels(kind)) for pane in panes for kind in pane.kinds)
 
-    def _start_over(self) -> None:
-        # Refused series are unbounded in number; the server has the decisions.
+    def start_over(self) -> None:
+        """Forget every verdict: the server has the decisions, and refused series are unbounded in number."""
         self._former, self._verdicts = self._verdicts, {}
         self._admitted.clear()
         self._ask_again_ms = self._clock.monotonic_ms() + _ASK_AGAIN_MS

@@ -1,14 +1,15 @@
 """Closes panes when the watermark has passed them: in order, without holes, by compare-and-set."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from barograph_aggregator.closing_call import ClosingCall, OpenPane, empty_source
+from barograph_aggregator.closing_call import ClosingCall, empty_source
 from barograph_aggregator.pane_memory import PaneMemory
+from barograph_aggregator.pane_queue import OpenPane, PaneQueue
 from barograph_aggregator.settings import AggregatorSettings
 from barograph_aggregator.span import EVERYTHING, Span
 from barograph_aggregator.store_memory import Block
-from barograph_core.errors import CommandRefusedError, MalformedEventError
+from barograph_core.errors import BarographError, CommandRefusedError, MalformedEventError
 from barograph_core.keys import ShardKeys
 from barograph_core.self_metrics import Counters
 from barograph_core.steps import Step
@@ -19,11 +20,13 @@ log = logging.getLogger(__name__)
 # A worker that comes back after hours must not spend one tick on a whole outage: between ticks it reads, claims and
 # looks whether it is to stop. A pane takes 0.5 to 2 ms.
 _PANES_A_TICK = 400
+_TAKEN_OFF_AT_ONCE = 2_000
 _EMPTY_PANES_A_TICK = 600
 _EMPTY_PANES_A_SERVICE = 60
 # Even when that is used up, each service gains on the clock.
 _EMPTY_PANES_AT_LEAST = 2
-_ROLL_UPS_LOOKED_AT = 2_000
+# About 5 s: a service whose data cannot be read is given a try of its oldest pane then.
+_RETRY_TICKS = 100
 _REMEMBERED_COMPLAINTS = 1_000
 
 
@@ -48,6 +51,7 @@ class Closer:
         self._steps = tuple(steps)
         self._lengths_ms = {step.step_ms for step in self._steps}
         self._base = self._steps[0]
+        self._open, self._roll_ups = PaneQueue(connection, keys.open), PaneQueue(connection, keys.rollups)
         self._calls = ClosingCall(connection, keys, settings, steps, memory or PaneMemory())
         self._watermark_ms = self._deletions = 0
         self._ticked_through_ms = 0
@@ -64,7 +68,9 @@ class Closer:
         """
         self._watermark_ms, self._deletions = watermark_ms, deletions
         self._empty_left = _EMPTY_PANES_A_TICK
-        self._close_in_order(self._due(self._keys.open, _PANES_A_TICK))
+        self._open.begin_tick()
+        self._roll_ups.begin_tick()
+        self._close_in_order(self._open, self._due(self._open, lambda _: True))
         through_ms = watermark_ms - watermark_ms % self._base.step_ms
         if through_ms > self._ticked_through_ms:
             # Before the roll-ups: they wait until their service is closed through their end.
@@ -85,44 +91,50 @@ class Closer:
         return self._calls.take_written()
 
     def _roll_up(self) -> bool:
-        due = self._due(self._keys.rollups, _ROLL_UPS_LOOKED_AT)
-        if not due:
-            return False
-        closed = as_hash(self._connection.command("HGETALL", self._keys.closed))
-        # A service that is not listed has retired: nothing of it is still to be closed.
-        ready = [opened for opened in due if opened.end_ms <= int(closed.get(opened.service, opened.end_ms))]
-        self._close_in_order(ready[:_PANES_A_TICK])
-        return bool(ready)
+        closed: dict[str, bytes] | None = None
 
-    def _due(self, key: str, most: int) -> list[OpenPane]:
-        reply = self._connection.command("ZRANGEBYSCORE", key, "-inf", self._watermark_ms, "LIMIT", 0, most)
-        due: list[OpenPane] = []
+        def is_ready(opened: OpenPane) -> bool:
+            nonlocal closed
+            if closed is None:
+                closed = as_hash(self._connection.command("HGETALL", self._keys.closed))
+            # A service that is not listed has retired: nothing of it is still to be closed.
+            return opened.end_ms <= int(closed.get(opened.service, opened.end_ms))
+
+        due = self._due(self._roll_ups, is_ready)
+        self._close_in_order(self._roll_ups, due)
+        return bool(due)
+
+    def _due(self, queue: PaneQueue, is_ready: Callable[[OpenPane], bool]) -> list[OpenPane]:
+        """Return the oldest panes of ``queue`` that can be tried, and take those off that lie outside our span."""
         outside: list[OpenPane] = []
-        for member in as_list(reply):
-            service, step, start = as_text(member).rsplit(":", 2)
-            opened = OpenPane(int(start) + int(step), int(step), service)
+
+        def may_close(opened: OpenPane) -> bool:
             if not self._span.holds(opened.start_ms, opened.end_ms):
-                outside.append(opened)
-            elif opened.step_ms in self._lengths_ms:
-                due.append(opened)
-            else:
+                if len(outside) < _TAKEN_OFF_AT_ONCE:
+                    outside.append(opened)
+                return False
+            if opened.step_ms not in self._lengths_ms:
                 # Left over from other settings, or those of another worker are right and ours are not.
                 self._complain(opened, "no step of these settings is that long")
-        if outside:
-            members: list[Value] = [f"{opened.service}:{opened.step_ms}:{opened.start_ms}" for opened in outside]
-            parts: list[Value] = [self._calls.parts_key(opened) for opened in outside]
-            self._connection.pipeline([["ZREM", key, *members], ["UNLINK", *parts]])
-        return sorted(due)
+                return False
+            return is_ready(opened)
 
-    def _close_in_order(self, due: Sequence[OpenPane]) -> None:
+        due = queue.take(self._watermark_ms, _PANES_A_TICK, may_close)
+        if outside:
+            members: list[Value] = [opened.member for opened in outside]
+            parts: list[Value] = [self._calls.parts_key(opened) for opened in outside]
+            self._connection.pipeline([["ZREM", queue.key, *members], ["UNLINK", *parts]])
+        return due
+
+    def _close_in_order(self, queue: PaneQueue, due: Sequence[OpenPane]) -> None:
         waiting = list(due)
         held_back: set[str] = set()
         while waiting:
             most = self._calls.panes_at_once
             batch = [opened for opened in waiting[:most] if opened.service not in held_back]
-            waiting = self._close(batch, held_back) + waiting[most:]
+            waiting = self._close(queue, batch, held_back) + waiting[most:]
 
-    def _close(self, batch: Sequence[OpenPane], held_back: set[str]) -> list[OpenPane]:
+    def _close(self, queue: PaneQueue, batch: Sequence[OpenPane], held_back: set[str]) -> list[OpenPane]:
         """Close ``batch``, add services that cannot go on to ``held_back``, and return panes to try once more."""
         by_service: dict[str, list[OpenPane]] = {}
         for opened in batch:
@@ -133,20 +145,23 @@ class Closer:
             replies = self._calls.close(calls, self._watermark_ms, self._deletions)
             for opened in batch:
                 if opened.step_ms == self._base.step_ms:
-                    self._counters.observe("parts_per_pane", sources[opened].token)
+                    self._counters.observe("parts_per_pane", sources[opened].parts)
         except (MalformedEventError, CommandRefusedError) as error:
             # Foreign data under our keys, or a newer worker's: this service waits, the others go on.
             if len(by_service) == 1:
-                self._counters.add("loop_errors")
-                self._complain(batch[0], str(error))
+                self._give_up(queue, batch[0], error)
                 held_back.update(by_service)
                 return []
-            return [again for panes in by_service.values() for again in self._close(panes, held_back)]
+            return [again for panes in by_service.values() for again in self._close(queue, panes, held_back)]
         return [
-            again for service, panes in by_service.items() for again in self._settle(panes, replies[service], held_back)
+            again
+            for service, panes in by_service.items()
+            for again in self._settle(queue, panes, replies[service], held_back)
         ]
 
-    def _settle(self, panes: Sequence[OpenPane], replies: Sequence[list[Reply]], held_back: set[str]) -> list[OpenPane]:
+    def _settle(
+        self, queue: PaneQueue, panes: Sequence[OpenPane], replies: Sequence[list[Reply]], held_back: set[str]
+    ) -> list[OpenPane]:
         """Count what became of one service's panes and return those behind a hole that is filled now."""
         for at, (status, *rest) in enumerate(replies):
             outcome = as_text(status)
@@ -154,16 +169,29 @@ class Closer:
                 service, start_ms = panes[at].service, panes[at].start_ms
                 if self._close_empty(service, as_int(rest[0]), start_ms):
                     return list(panes[at:])
+                queue.hold(service, ticks=1)
                 held_back.add(service)
             elif outcome == "changed":
                 self._counters.add("close_conflicts")
                 held_back.add(panes[at].service)
             else:
+                self._note_closed(queue, panes[at])
                 is_first = outcome == "ok" and as_int(rest[0]) == 0
                 self._counters.add("panes_closed" if is_first else "panes_revised")
         return []
 
+    def _give_up(self, queue: PaneQueue, opened: OpenPane, error: BarographError) -> None:
+        """Leave the service alone for some seconds: its data cannot be read or written."""
+        self._counters.add("loop_errors")
+        self._complain(opened, str(error))
+        queue.hold(opened.service, ticks=_RETRY_TICKS)
+
+    def _note_closed(self, queue: PaneQueue, opened: OpenPane) -> None:
+        queue.release(opened.service)
+        self._complaints.discard((opened.service, opened.step_ms))
+
     def _complain(self, opened: OpenPane, reason: str) -> None:
+        """Say why a pane cannot be closed: once, until panes of its service and step close again."""
         about = (opened.service, opened.step_ms)
         if about in self._complaints:
             return
@@ -175,7 +203,11 @@ class Closer:
 
     def _move_quiet_services(self, through_ms: int) -> None:
         closed = as_hash(self._connection.command("HGETALL", self._keys.closed))
-        behind = sorted(service for service, cursor in closed.items() if int(cursor) < through_ms)
+        behind = sorted(
+            service
+            for service, cursor in closed.items()
+            if int(cursor) < through_ms and not self._open.is_held(service)
+        )
         if not behind:
             return
         keys = [self._keys.closed, self._keys.open, self._keys.metrics]
@@ -196,9 +228,15 @@ class Closer:
         most = min(_EMPTY_PANES_A_SERVICE, max(_EMPTY_PANES_AT_LEAST, self._empty_left))
         self._empty_left -= min(most, len(starts))
         panes = [(OpenPane(start + step_ms, step_ms, service), empty_source()) for start in starts[:most]]
-        replies = self._calls.close({service: panes}, self._watermark_ms, self._deletions)[service]
+        try:
+            replies = self._calls.close({service: panes}, self._watermark_ms, self._deletions)[service]
+        except (MalformedEventError, CommandRefusedError) as error:
+            self._give_up(self._open, panes[0][0], error)
+            return False
         closed = sum(as_text(status) == "ok" for status, *_ in replies)
         self._counters.add("panes_closed", closed)
+        if closed:
+            self._note_closed(self._open, panes[0][0])
         if closed < len(panes):
             self._counters.add("close_conflicts")
         return closed == len(starts)

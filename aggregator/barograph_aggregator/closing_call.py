@@ -4,14 +4,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from barograph_aggregator.close_request import CloseRequest, PaneRequest
 from barograph_aggregator.closed_entry import closed_fields
 from barograph_aggregator.pane_memory import PaneMemory
+from barograph_aggregator.pane_queue import OpenPane
 from barograph_aggregator.settings import AggregatorSettings
 from barograph_aggregator.store_memory import Block
 from barograph_core.figure_records import figure_fields
 from barograph_core.keys import ShardKeys
 from barograph_core.pane import Pane
 from barograph_core.pane_batch import merge_each
+from barograph_core.pane_parts import mark_of, unmarked
 from barograph_core.steps import Step
 from barograph_core.stream import Connection, Reply, Value, as_bytes, as_int, as_list
 
@@ -21,32 +24,21 @@ _PANES_AT_ONCE: Final = 50
 _BYTES_AT_ONCE: Final = 4 * 1_048_576
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class OpenPane:
-    """A pane or roll-up that waits for the watermark. Sorts by end, children before their parents."""
-
-    end_ms: int
-    step_ms: int
-    service: str
-
-    @property
-    def start_ms(self) -> int:
-        return self.end_ms - self.step_ms
-
-
 @dataclass(frozen=True, slots=True)
 class Source:
     """What a pane is made from.
 
     Attributes:
-        token: How many parts there were: whether these are still all.
+        parts: How many parts there were.
+        token: The mark of the last one, empty when there was none: whether these are still all.
         revision: Of the stored pane, -1 when there is none.
         news: What the roll-up has not got yet, packed: the parts alone; empty when that is the whole pane.
         pane: The parts and the stored pane.
         whole: Its series of each kind merged to one.
     """
 
-    token: int
+    parts: int
+    token: bytes
     revision: int
     news: bytes
     pane: Pane
@@ -88,9 +80,7 @@ class ClosingCall:
         """
         commands: list[list[Value]] = []
         for opened in panes:
-            # The stored pane first: other clients come between the two. A closing before this revision is in it,
-            # one after it makes ours fail. In the other order the parts would count twice when the list has as
-            # many again.
+            # Other clients come between the two. A closing there makes ours fail: the revision or the mark is another.
             start = opened.start_ms
             commands.append(["HMGET", self._block(opened), f"r{start}", start])
             commands.append(["LRANGE", self.parts_key(opened), 0, -1])
@@ -98,18 +88,19 @@ class ClosingCall:
         held = [as_list(reply) for reply in replies[::2]]
         blobs = [[as_bytes(part) for part in as_list(reply)] for reply in replies[1::2]]
         self._mean_bytes = sum(len(blob) for found in blobs for blob in found) // max(1, len(panes))
-        parts = [[self._memory.unpack(blob) for blob in found] for found in blobs]
+        parts = [[self._memory.unpack(unmarked(blob)) for blob in found] for found in blobs]
         stored = [[] if pane is None else [self._memory.unpack(as_bytes(pane))] for _, pane in held]
         merged = merge_each([[*old, *new] for old, new in zip(stored, parts, strict=True)])
         return [
             Source(
-                token=len(new),
+                parts=len(found),
+                token=mark_of(found[-1]) if found else b"",
                 revision=as_int(revision) if old and revision is not None else _NONE,
                 news=Pane.merge(new).pack() if old else b"",
                 pane=one.pane,
                 whole=one.whole,
             )
-            for (revision, _), old, new, one in zip(held, stored, parts, merged, strict=True)
+            for (revision, _), old, found, new, one in zip(held, stored, blobs, parts, merged, strict=True)
         ]
 
     def close(
@@ -125,8 +116,19 @@ class ClosingCall:
         Returns:
             For each service a reply for each pane that was tried.
         """
-        calls = [self._call(service, panes, watermark_ms, deletions) for service, panes in by_service.items()]
-        replies = self._connection.pipeline(calls)
+        requests = [
+            CloseRequest(
+                service=service,
+                base_step_ms=self._steps[0].step_ms,
+                no_data_ms=self._settings.no_data_ms,
+                keep_metrics_ms=self._settings.keep_metrics_ms,
+                longest_keep_ms=self._longest_keep_ms,
+                deletions=deletions,
+                panes=[self._request(opened, source, watermark_ms) for opened, source in panes],
+            )
+            for service, panes in by_service.items()
+        ]
+        replies = self._connection.pipeline([request.to_command(self._keys) for request in requests])
         outcomes = {
             service: [as_list(one) for one in as_list(reply)]
             for service, reply in zip(by_service, replies, strict=True)
@@ -147,56 +149,30 @@ class ClosingCall:
             span_ms = self._by_length[opened.step_ms].span_ms
             self._written.add(Block(opened.step_ms, opened.start_ms - opened.start_ms % span_ms, opened.service))
 
-    def _call(
-        self, service: str, panes: Sequence[tuple[OpenPane, Source]], watermark_ms: int, deletions: int
-    ) -> list[Value]:
-        keys = [
-            self._keys.open,
-            self._keys.rollups,
-            self._keys.closed,
-            self._keys.producers(service),
-            self._keys.metrics,
-            self._keys.progress,
-            self._keys.heard,
-            self._keys.blocks(service),
-        ]
-        args: list[Value] = [
-            service,
-            self._steps[0].step_ms,
-            self._settings.no_data_ms,
-            self._settings.keep_metrics_ms,
-            self._longest_keep_ms,
-            deletions,
-        ]
-        for opened, source in panes:
-            step = self._by_length[opened.step_ms]
-            above = 0 if step is self._steps[-1] else step.span_ms
-            covering = self._covering_ms(opened, watermark_ms)
-            keys += [
-                self.parts_key(opened),
-                self._block(opened),
-                self._roll_up(opened, above or step.step_ms),
-                self._roll_up(opened, covering or step.step_ms),
-            ]
-            fields = self._fields(source, step, opened.start_ms)
-            blob = source.pane.pack()
-            if above and not source.news:
-                self._memory.put(blob, source.pane)
-            args += [
-                step.step_ms,
-                opened.start_ms,
-                opened.start_ms - opened.start_ms % step.span_ms,
-                source.token,
-                source.revision,
-                step.keep_ms,
-                above,
-                covering,
-                blob,
-                source.news,
-                len(fields),
-                *fields,
-            ]
-        return ["FCALL", "baro_close_1", len(keys), *keys, *args]
+    def _request(self, opened: OpenPane, source: Source, watermark_ms: int) -> PaneRequest:
+        step = self._by_length[opened.step_ms]
+        above = 0 if step is self._steps[-1] else step.span_ms
+        covering = self._covering_ms(opened, watermark_ms)
+        blob = source.pane.pack()
+        if above and not source.news:
+            self._memory.put(blob, source.pane)
+        return PaneRequest(
+            parts_key=self.parts_key(opened),
+            block_key=self._block(opened),
+            above_key=self._roll_up(opened, above or step.step_ms),
+            covering_key=self._roll_up(opened, covering or step.step_ms),
+            step_ms=step.step_ms,
+            start_ms=opened.start_ms,
+            block_start_ms=opened.start_ms - opened.start_ms % step.span_ms,
+            token=source.token,
+            revision=source.revision,
+            keep_ms=step.keep_ms,
+            above_step_ms=above,
+            covering_step_ms=covering,
+            blob=blob,
+            news=source.news,
+            fields=self._fields(source, step, opened.start_ms),
+        )
 
     def _fields(self, source: Source, step: Step, start_ms: int) -> Sequence[Value]:
         """Return what is written beside a pane: the fields of its closed entry, or what charts read a roll-up by."""
@@ -228,4 +204,4 @@ class ClosingCall:
 
 def empty_source() -> Source:
     """Return the source of a pane for which nothing came."""
-    return Source(0, _NONE, b"", Pane.empty(), Pane.empty())
+    return Source(parts=0, token=b"", revision=_NONE, news=b"", pane=Pane.empty(), whole=Pane.empty())

@@ -7,6 +7,7 @@ from typing import Protocol
 from barograph_core.clock import Clock
 from barograph_core.errors import BarographError
 from barograph_core.keys import ShardKeys
+from barograph_core.pane_parts import marked
 from barograph_core.self_metrics import Counters
 from barograph_core.stream import Connection, EntryId, Value, as_list, as_text
 
@@ -102,7 +103,7 @@ class FencedCommitter:
         ]
         args += [str(entry_id) for entry_id in commit.entry_ids]
         for part in commit.parts:
-            args += [part.service, part.start_ms, part.blob]
+            args += [part.service, part.start_ms, marked(part.blob)]
         status, *lost = as_list(self._connection.call("baro_commit_1", keys, args))
         if as_text(status) == "deleted":
             raise ServiceDeletedError(as_text(lost[0]), EntryId.parse(as_text(lost[1])))

@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from barograph_core.errors import StreamUnavailableError
 from barograph_core.event_block import EventBlock
 from barograph_core.keys import ShardKeys
 from barograph_core.stream import Connection, Entry, Value
@@ -70,7 +71,11 @@ def _count(block: EventBlock, entries: Sequence[Entry], counts: Counter[str]) ->
 def report(connection: Connection, keys: ShardKeys, dropped: OutOfBounds) -> None:
     """Add what was dropped to the reports of the instances that sent it, for ``barograph status``.
 
-    After the commit and apart from it: a worker that dies in between leaves these figures short, the panes never.
+    After the commit and apart from it: a worker that dies in between leaves these figures short, the panes never. So
+    does a full server.
+
+    Raises:
+        BarographError: The server is gone or refuses, but not for want of memory.
     """
     commands: list[list[Value]] = []
     for name, counts in (("events_late", dropped.late), ("events_future", dropped.future)):
@@ -79,4 +84,9 @@ def report(connection: Connection, keys: ShardKeys, dropped: OutOfBounds) -> Non
                 key = keys.producer(instance)
                 commands.append(["HINCRBY", key, name, count])
                 commands.append(["EXPIRE", key, _REPORT_LIFE_S])
-    connection.pipeline(commands)
+    try:
+        connection.pipeline(commands)
+    except StreamUnavailableError as error:
+        # A full server refuses figures, yet takes the work that empties it: that must not wait.
+        if error.reason != "out_of_memory":
+            raise

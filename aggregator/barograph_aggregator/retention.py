@@ -4,7 +4,8 @@ import logging
 from typing import Final
 
 from barograph_aggregator.settings import AggregatorSettings
-from barograph_core.events_account import EventsAccount, parse_account
+from barograph_core.clock import Clock
+from barograph_core.events_account import COUNT_LIMIT, EventsAccount, parse_account
 from barograph_core.keys import ShardKeys
 from barograph_core.self_metrics import Counters
 from barograph_core.stream import Connection, Value, as_int, as_list
@@ -14,11 +15,10 @@ log = logging.getLogger(__name__)
 # Who does not close looks too, but seldom: after a flush any worker may be the one that remembers.
 _CLOSER_EVERY_MS: Final = 1_000
 _OTHERS_EVERY_MS: Final = 5_000
-# More are not counted one by one each second; the account is then what the other figures leave over.
-_COUNT_LIMIT: Final = 100
-# A call drops some thousand entries. Left to the next tick, the rest would never go while there is something processed
-# to drop first: memory would have no bound against producers that are faster than us.
-_MOST_CALLS: Final = 100
+# A call drops up to a thousand entries. Left to the next look, the rest would never go while something is processed
+# that goes first: memory would have no bound against producers that are faster than us. Yet the closing lease is for a
+# second, and panes are to be closed within it too.
+_MOST_MS: Final = 200
 _NOTHING_SEEN: Final[tuple[Value, ...]] = ("0-0", 0, 0, 0, 0, 0, 0)
 
 
@@ -32,11 +32,19 @@ class EventRetention:
     """
 
     def __init__(
-        self, connection: Connection, keys: ShardKeys, settings: AggregatorSettings, counters: Counters, *, group: str
+        self,
+        connection: Connection,
+        keys: ShardKeys,
+        settings: AggregatorSettings,
+        clock: Clock,
+        counters: Counters,
+        *,
+        group: str,
     ) -> None:
         self._connection = connection
         self._keys = keys
         self._settings = settings
+        self._clock = clock
         self._counters = counters
         self._group = group
         self._due_ms = 0
@@ -61,10 +69,12 @@ class EventRetention:
         """
         if now_ms < self._due_ms:
             return
-        for _ in range(_MOST_CALLS):
-            if not self._drop():
-                self._due_ms = now_ms + (_CLOSER_EVERY_MS if is_closer else _OTHERS_EVERY_MS)
+        until_ms = self._clock.monotonic_ms() + _MOST_MS
+        while self._drop():
+            if self._clock.monotonic_ms() >= until_ms:
+                # The next tick goes on.
                 return
+        self._due_ms = now_ms + (_CLOSER_EVERY_MS if is_closer else _OTHERS_EVERY_MS)
 
     def _drop(self) -> bool:
         """Drop the oldest, and say whether there may be more to drop."""
@@ -75,7 +85,7 @@ class EventRetention:
                 self._group,
                 self._settings.keep_events_ms,
                 self._settings.keep_events_bytes,
-                _COUNT_LIMIT,
+                COUNT_LIMIT,
                 *_remembered(self._account),
             ],
         )

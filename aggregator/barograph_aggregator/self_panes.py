@@ -5,41 +5,32 @@ over. These panes are written and closed second by second by whoever closes pane
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from barograph_aggregator.closing_call import OpenPane
+from barograph_aggregator.growth import Totals
+from barograph_aggregator.pane_queue import OpenPane
 from barograph_core.decode import decode_batch
 from barograph_core.encode import encode_batch, entry_fields
 from barograph_core.errors import CommandRefusedError, MalformedEventError, StreamUnavailableError
 from barograph_core.events import KINDS
 from barograph_core.events_account import EventsAccount
-from barograph_core.keys import ShardKeys
+from barograph_core.keys import SELF_SERVICE, ShardKeys
 from barograph_core.layout import Layout, read_layout
 from barograph_core.pane import Pane
+from barograph_core.pane_parts import marked
 from barograph_core.pipeline import PipelineReader
 from barograph_core.pipeline_samples import number
 from barograph_core.pipeline_status import WorkerStatus
-from barograph_core.self_metrics import MetricName
-from barograph_core.stream import Connection
+from barograph_core.stream import Connection, Value, as_int, as_text
 
 log = logging.getLogger(__name__)
 
-SERVICE: Final = "barograph"
+_TOLD: Final = "told"
 _LAYOUT_EVERY_MS: Final = 60_000
 _NAMES_TRIED: Final = 10_000
 _CUSTOM: Final = KINDS["custom"]
-# Counters of all aggregators of the shard, told as what came on top within the second.
-_COUNTED: Final[tuple[MetricName, ...]] = (
-    "events_committed",
-    "events_late",
-    "fence_rejections",
-    "entries_claimed",
-    "series_refused",
-    "blocks_dropped",
-    "loop_errors",
-)
 # Of each aggregator; a rule asks for the worst of them.
 _MEASURED: Final = ("commit_ms_p50", "commit_ms_p99", "parts_per_pane_p99")
 
@@ -68,6 +59,7 @@ class SelfPanes:
     """Writes one pane a second of the shard's own service.
 
     A custom value each: ``barograph.lag_ms``, ``barograph.events_lost`` and so on (the aggregator's README lists them).
+    Growth is told once, whoever writes: up to which totals lies in ``progress``, and moves with the pane.
     """
 
     def __init__(
@@ -81,8 +73,7 @@ class SelfPanes:
         self._written_ms = 0
         self._service = ""
         self._named_until_ms = 0
-        self._account: EventsAccount | None = None
-        self._counts: Mapping[str, Mapping[MetricName, float]] = {}
+        self._told = Totals()
         self._has_complained = False
 
     def write(self, moment: Moment) -> None:
@@ -98,10 +89,12 @@ class SelfPanes:
         if end_ms >= self._named_until_ms:
             self._service = self_service(read_layout(self._connection, self._keys.prefix), self._keys.tag)
             self._named_until_ms = end_ms + _LAYOUT_EVERY_MS
-        workers = [worker for worker in self._reader.workers(moment.server_ms) if worker.stage == "aggregator"]
-        values = self._gauges(moment, workers) + self._growth(moment.account, workers)
+        opened = OpenPane(end_ms, self._step_ms, self._service)
         try:
-            self._close(OpenPane(end_ms, self._step_ms, self._service), _pane(values, end_ms - 1, self._step_ms))
+            if self._tell(moment, opened):
+                # Should this worker die here, the pane closes like any other.
+                self._close_pane(opened)
+            self._has_complained = False
         except StreamUnavailableError as error:
             # A full server refuses figures, yet takes the work that empties it: that must not wait.
             if error.reason != "out_of_memory":
@@ -112,16 +105,22 @@ class SelfPanes:
                 self._has_complained = True
                 log.error("self_panes.cannot_close", extra={"service": self._service, "error": str(error)})
 
-    def _close(self, opened: OpenPane, pane: Pane) -> None:
-        member = f"{opened.service}:{opened.step_ms}:{opened.start_ms}"
-        self._connection.pipeline(
-            [
-                ["RPUSH", self._keys.parts(opened.service, opened.start_ms), pane.pack()],
-                ["ZADD", self._keys.open, opened.end_ms, member],
-            ]
-        )
-        # Should this worker die here, the pane closes like any other.
-        self._close_pane(opened)
+    def _tell(self, moment: Moment, opened: OpenPane) -> bool:
+        """Write the figures, and say whether they were still to be told: another closer may have done it meanwhile."""
+        workers = [worker for worker in self._reader.workers(moment.server_ms) if worker.stage == "aggregator"]
+        held = self._connection.command("HGET", self._keys.progress, _TOLD)
+        told_before = "" if held is None else as_text(held)
+        # After a flush only we may know.
+        before = Totals.parse(told_before) or self._told
+        totals = Totals.of(moment.account, workers, before)
+        values = self._gauges(moment, workers) + totals.growth_since(before)
+        pane = _pane(values, opened.end_ms - 1, self._step_ms)
+        keys = [self._keys.parts(opened.service, opened.start_ms), self._keys.open, self._keys.progress]
+        args: list[Value] = [opened.end_ms, opened.member, marked(pane.pack()), told_before, totals.to_json()]
+        if not as_int(self._connection.call("baro_tell_1", keys, args)):
+            return False
+        self._told = totals
+        return True
 
     def _gauges(self, moment: Moment, workers: list[WorkerStatus]) -> list[tuple[str, float]]:
         lag_ms = 0 if moment.oldest_ms is None else max(0, moment.server_ms - moment.oldest_ms)
@@ -138,43 +137,21 @@ class SelfPanes:
             values += [(name, number(worker, name)) for name in _MEASURED if name in worker.facts]
         return values
 
-    def _growth(self, account: EventsAccount | None, workers: list[WorkerStatus]) -> list[tuple[str, float]]:
-        before, self._account = self._account, account
-        values: list[tuple[str, float]] = []
-        if account is not None and before is not None:
-            values += [
-                ("entries_lost", account.lost - before.lost),
-                ("events_lost", account.lost_events - before.lost_events),
-                ("entries_dead", account.dead - before.dead),
-            ]
-        counts: dict[str, dict[MetricName, float]] = {
-            worker.name: {name: number(worker, name) for name in _COUNTED} for worker in workers if worker.facts
-        }
-        for name in _COUNTED:
-            grown = sum(
-                max(0.0, figures[name] - self._counts[worker][name])
-                for worker, figures in counts.items()
-                if worker in self._counts
-            )
-            values.append((name, grown))
-        self._counts = counts
-        return [(name, max(0.0, value)) for name, value in values]
-
 
 def self_service(layout: Layout, tag: str) -> str:
     """Return the name of the service that tells of shard ``tag``: the first of its kind that lives there."""
-    names = [SERVICE, *(f"{SERVICE}.{number}" for number in range(1, _NAMES_TRIED))]
+    names = [SELF_SERVICE, *(f"{SELF_SERVICE}.{number}" for number in range(1, _NAMES_TRIED))]
     # To a shard that only pinned services live on no other name leads; its own alerters find it all the same.
-    return next((name for name in names if layout.tag_of(name) == tag), f"{SERVICE}.shard-{tag}")
+    return next((name for name in names if layout.tag_of(name) == tag), f"{SELF_SERVICE}.shard-{tag}")
 
 
 def _pane(values: list[tuple[str, float]], at_ms: int, step_ms: int) -> Pane:
-    names = sorted({f"{SERVICE}.{name}" for name, _ in values})
-    series = [names.index(f"{SERVICE}.{name}") for name, _ in values]
+    names = sorted({f"{SELF_SERVICE}.{name}" for name, _ in values})
+    series = [names.index(f"{SELF_SERVICE}.{name}") for name, _ in values]
     columns = [[value for _, value in values]]
     batch = encode_batch(_CUSTOM, [(name,) for name in names], series, [at_ms] * len(values), columns)
     # Through the wire's own form, so that these values are taken like those of any producer.
-    fields = entry_fields(batch, service=SERVICE, instance="aggregator", seq=1, through_ms=at_ms)
+    fields = entry_fields(batch, service=SELF_SERVICE, instance="aggregator", seq=1, through_ms=at_ms)
     as_bytes = {
         name.encode(): value if isinstance(value, bytes) else str(value).encode() for name, value in fields.items()
     }

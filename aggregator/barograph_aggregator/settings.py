@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from barograph_core.errors import Problem, SettingsError
+from barograph_core.pipeline_status import NO_DATA_MS
 from barograph_core.settings import ConfigFile, ServerSettings, build_settings
 from barograph_core.steps import Step, parse_keep
 
@@ -24,7 +25,7 @@ class AggregatorSettings:
         metadata={"minimum": 0, "help": "events further ahead of their arrival are dropped and counted"},
     )
     no_data_ms: int = field(
-        default=300_000,
+        default=NO_DATA_MS,
         metadata={"minimum": 1_000, "help": "a silent producer counts as missing for so long, then as gone"},
     )
     retire_after_ms: int = field(
@@ -41,7 +42,9 @@ class AggregatorSettings:
         default=1_000, metadata={"minimum": 1, "maximum": 1_000, "help": "most entries of one commit"}
     )
     series_cap: int = field(
-        default=1_000, metadata={"minimum": 1, "help": "series of a service kept apart; the rest is __other__"}
+        default=1_000,
+        # A roll-up may hold twice as many, for places change hands; a stored pane holds 100,000 series.
+        metadata={"minimum": 1, "maximum": 40_000, "help": "series of a service kept apart; the rest is __other__"},
     )
     keep_events_ms: int = field(
         default=3_600_000, metadata={"minimum": 60_000, "help": "how long processed events stay on the stream"}

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from barograph_aggregator.settings import AggregatorSettings
-from barograph_core.keys import ShardKeys
+from barograph_core.keys import ShardKeys, pane_member, parse_pane_member
 from barograph_core.self_metrics import Counters
 from barograph_core.steps import Step
 from barograph_core.stream import Connection, Value, as_bytes, as_hash, as_int, as_list
@@ -17,8 +17,9 @@ _WEIGH_EVERY_MS: Final = 1_000
 # come right.
 _AUDITED: Final = 50
 _BLOCKS_AT_ONCE: Final = 500
-# Room for some time: each look for what to drop reads all weights.
+# Room for some time: each look for what to drop reads all weights. Where nothing may go, the next look is later too.
 _DROP_TO_RATIO: Final = 0.95
+_LOOK_AGAIN_AFTER_MS: Final = 30_000
 _COMPLAIN_EVERY_MS: Final = 60_000
 
 
@@ -31,13 +32,13 @@ class Block(NamedTuple):
 
     @property
     def name(self) -> str:
-        return f"{self.service}:{self.step_ms}:{self.start_ms}"
+        return pane_member(self.service, self.step_ms, self.start_ms)
 
     @classmethod
     def parse(cls, name: str) -> "Block":
         """Read what ``name`` gives."""
-        service, step_ms, start_ms = name.rsplit(":", 2)
-        return cls(int(step_ms), int(start_ms), service)
+        service, step_ms, start_ms = parse_pane_member(name)
+        return cls(step_ms, start_ms, service)
 
 
 class StoreMemory:
@@ -62,7 +63,7 @@ class StoreMemory:
         self._counters = counters
         self._unweighed: set[Block] = set()
         self._cursor = b"0"
-        self._weigh_due_ms = self._complaint_due_ms = 0
+        self._weigh_due_ms = self._room_due_ms = self._complaint_due_ms = 0
         self._held_bytes = 0
 
     @property
@@ -85,7 +86,7 @@ class StoreMemory:
         total = sum(int(value) for name, value in held.items() if name.startswith("bytes:"))
         self._held_bytes = total
         bound = self._settings.store_memory_bytes
-        if 0 < bound < total:
+        if 0 < bound < total and now_ms >= self._room_due_ms:
             self._make_room(total - int(bound * _DROP_TO_RATIO), watermark_ms, now_ms, total)
 
     def _next_to_audit(self) -> set[Block]:
@@ -116,6 +117,7 @@ class StoreMemory:
             counts = [as_int(figure) for figure in as_list(reply)]
             dropped, freed = dropped + counts[0], freed + counts[1]
         self._counters.add("blocks_dropped", dropped)
+        self._room_due_ms = now_ms if dropped else now_ms + _LOOK_AGAIN_AFTER_MS
         self._complain(now_ms, dropped, freed, total)
 
     def _choose(self, weights: Mapping[str, bytes], wanted: int, horizon_ms: int) -> list[Block]:

@@ -18,11 +18,12 @@ from barograph_aggregator.self_panes import Moment, SelfPanes
 from barograph_aggregator.settings import AggregatorSettings
 from barograph_aggregator.span import EVERYTHING, Span
 from barograph_aggregator.store_memory import StoreMemory
+from barograph_core.arrays import BoolArray
 from barograph_core.clock import Clock
 from barograph_core.consumer import UnreadableEntryError
 from barograph_core.entry_decoder import EntryDecoder
-from barograph_core.event_block import BoolArray, EventBlock
-from barograph_core.keys import ShardKeys
+from barograph_core.event_block import EventBlock
+from barograph_core.keys import AGGREGATOR_GROUP, ShardKeys
 from barograph_core.pane import Pane
 from barograph_core.self_metrics import Counters
 from barograph_core.steps import Step
@@ -30,7 +31,6 @@ from barograph_core.stream import Connection, Entry, EntryId, as_int, as_list, a
 
 log = logging.getLogger(__name__)
 
-GROUP = "aggregator"
 # Longer than a tick with many panes: two closers at once do all work twice.
 _LEASE_MS = 1_000
 
@@ -63,8 +63,8 @@ class AggregatorHandler:
         self._closer = Closer(connection, keys, settings, steps, counters, span, self._memory)
         self._base = steps[0]
         self._bounds = Bounds(settings.allowed_lateness_ms, settings.max_future_ms)
-        self._retirement = Retirement(connection, keys, settings, group=GROUP)
-        self._retention = EventRetention(connection, keys, settings, counters, group=GROUP)
+        self._retirement = Retirement(connection, keys, settings, group=AGGREGATOR_GROUP)
+        self._retention = EventRetention(connection, keys, settings, clock, counters, group=AGGREGATOR_GROUP)
         self._store_memory = StoreMemory(connection, keys, settings, steps, counters)
         self_panes = SelfPanes(connection, keys, self._closer.close_now, step_ms=steps[0].step_ms)
         self._self_panes = self_panes if settings.self_panes else None
@@ -86,6 +86,8 @@ class AggregatorHandler:
             except ServiceDeletedError as error:
                 # Those before the deletion without its events, then those after it: it may have come back.
                 deleted[error.service] = error.entry_id
+                # The list that its series were admitted to went with it.
+                self._admission.start_over()
                 is_after = np.array([entry.id > error.entry_id for entry in entries])
                 waiting += [is_taken & is_after, is_taken & ~is_after]
                 continue
@@ -140,9 +142,10 @@ class AggregatorHandler:
         reply = self._connection.call(
             "baro_frontier_1",
             [self._keys.events, self._keys.progress],
-            [GROUP, self._settings.grace_ms, self._consumer, _LEASE_MS],
+            [AGGREGATOR_GROUP, self._settings.grace_ms, self._consumer, _LEASE_MS, self._settings.no_data_ms],
         )
-        watermark, is_closer, oldest, server_ms, deletions = as_list(reply)
+        watermark, is_closer, oldest, server_ms, deletions, series_dropped = as_list(reply)
+        self._admission.follow(as_int(series_dropped))
         self._retention.trim(now_ms, is_closer=bool(as_int(is_closer)))
         if not as_int(is_closer):
             return

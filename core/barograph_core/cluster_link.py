@@ -6,7 +6,7 @@ every XREADGROUP. Here a key carries its shard's tag and stands where ``key_of``
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final, cast
+from typing import Final, TypeAlias, cast
 
 import redis
 from redis import exceptions as client_errors
@@ -15,6 +15,9 @@ from redis.cluster import ClusterNode, RedisCluster
 from barograph_core.keys import slot_of_key
 from barograph_core.link import Link, Options, Reply, ServerLink, Value
 from barograph_core.server_url import ServerUrl
+
+# Host and port of a node.
+_Place: TypeAlias = tuple[str, int]
 
 _MAX_REDIRECTS: Final = 4
 # Commands whose first key is not their first argument, with its place.
@@ -56,7 +59,9 @@ class ClusterLink:
         self._keeps_link = keeps_link
         self._cluster: RedisCluster | None = None
         self._is_stale = False
-        self._links: dict[tuple[str, int], ServerLink] = {}
+        self._links: dict[_Place, ServerLink] = {}
+        # Slots that a node said have moved, until all is asked anew.
+        self._moved: dict[int, _Place] = {}
 
     def send(self, args: Sequence[Value]) -> Reply:
         key = key_of(args)
@@ -66,7 +71,10 @@ class ClusterLink:
             except client_errors.MovedError as moved:
                 self._follow(moved)
             except client_errors.AskError as ask:
-                return _unless_error(self._ask(ask, args))
+                reply = self._ask(ask, args)
+                if isinstance(reply, Exception):
+                    raise reply from ask
+                return reply
             except _STALE_ERRORS:
                 self._is_stale = True
                 raise
@@ -112,13 +120,14 @@ class ClusterLink:
 
     def masters(self) -> Sequence[Link]:
         self._is_stale = True
-        return [self._link_to(node) for node in _primaries(self._topology())]
+        return [self._link_to(_place_of(node)) for node in _primaries(self._topology())]
 
     def close(self) -> None:
         for link in self._links.values():
             link.close()
         cluster, self._cluster = self._cluster, None
         self._links = {}
+        self._moved = {}
         if cluster is not None:
             cluster.close()
 
@@ -138,16 +147,26 @@ class ClusterLink:
                 # All nodes may have come back under other addresses: next time begin with those of the URL.
                 self.close()
                 raise
+            self._moved = {}
         self._is_stale = False
         return self._cluster
 
     def _link_of(self, key: str | bytes | None) -> ServerLink:
         cluster = self._topology()
-        node = _primaries(cluster)[0] if key is None else cluster.nodes_manager.get_node_from_slot(slot_of_key(key))
-        return self._link_to(node)
+        if key is None:
+            return self._link_to(_place_of(_primaries(cluster)[0]))
+        slot = slot_of_key(key)
+        moved = self._moved.get(slot)
+        if moved is not None:
+            return self._link_to(moved)
+        try:
+            return self._link_to(_place_of(cluster.nodes_manager.get_node_from_slot(slot)))
+        except client_errors.RedisClusterException:
+            # Nobody held the slot when the map was made; somebody may by now.
+            self._is_stale = True
+            raise
 
-    def _link_to(self, node: ClusterNode) -> ServerLink:
-        place = cast("tuple[str, int]", (node.host, node.port))
+    def _link_to(self, place: _Place) -> ServerLink:
         link = self._links.get(place)
         if link is None:
             host, port = place
@@ -156,13 +175,14 @@ class ClusterLink:
         return link
 
     def _follow(self, moved: client_errors.MovedError) -> None:
-        # Not all anew: the node that was asked may not have heard of the move yet.
-        self._topology().nodes_manager.move_slot(moved)
+        # Not all anew: the node that is asked may not have heard of the move yet. Ours, because how redis-py is told
+        # of a move differs from one of its versions to the next.
+        self._moved[moved.slot_id] = (cast(str, moved.host), moved.port)
 
     def _ask(self, ask: client_errors.AskError, args: Sequence[Value]) -> Reply | Exception:
         """Send to the node that is taking the slot over, for this once."""
-        node = _node(cast(str, ask.host), ask.port)
-        return self._send_to(self._link_to(node), [("ASKING",), args])[1]
+        link = self._link_to((cast(str, ask.host), ask.port))
+        return self._send_to(link, [("ASKING",), args])[1]
 
 
 def _primaries(cluster: RedisCluster) -> list[ClusterNode]:
@@ -170,11 +190,9 @@ def _primaries(cluster: RedisCluster) -> list[ClusterNode]:
     return nodes
 
 
+def _place_of(node: ClusterNode) -> _Place:
+    return cast("_Place", (node.host, node.port))
+
+
 def _node(host: str, port: int) -> ClusterNode:
     return ClusterNode(host, port)  # type: ignore[no-untyped-call]  # redis-py types none
-
-
-def _unless_error(reply: Reply | Exception) -> Reply:
-    if isinstance(reply, Exception):
-        raise reply
-    return reply

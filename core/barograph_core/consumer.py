@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from barograph_core.clock import Clock
+from barograph_core.complaints import Complaints
+from barograph_core.entry_failures import EntryFailures
 from barograph_core.errors import BarographError, MalformedEventError, NoGroupError, StreamUnavailableError
 from barograph_core.keys import ShardKeys
 from barograph_core.library import ensure_library
 from barograph_core.self_metrics import Counters
 from barograph_core.stream import Connection, Entry, EntryId, Reply, as_bytes, as_entries, as_int, as_list, as_text
+from barograph_core.worker_report import WorkerReport
 
 log = logging.getLogger(__name__)
 
 _REPORT_EVERY_MS = 1_000
-_WORKER_LIFE_S = 30
-_WORKER_FORGET_MS = 86_400_000
-_COMPLAIN_EVERY_MS = 60_000
 _DEAD_LOG_EVERY_MS = 1_000
 
 
@@ -42,11 +42,14 @@ class Handler(Protocol):
     def handle(self, entries: Sequence[Entry], *, is_redelivered: bool) -> None:
         """Make the effect of ``entries`` durable and acknowledge them, in one function call.
 
-        Entries ascend. Redelivered ones come alone. Nothing may have taken effect when this raises.
+        Entries ascend. Redelivered ones come alone. What is still pending after an error is handed over again: an
+        entry takes effect in the call that acknowledges it, or its effect is the same the second time.
 
         Raises:
-            UnreadableEntryError: Some entries can never be processed. The loop moves them to the dead-letter
-                stream and hands over the others again.
+            UnreadableEntryError: Some entries can never be processed, and nothing has taken effect. The loop moves
+                them to the dead-letter stream and hands over the others again.
+            StreamUnavailableError: The loop waits; so it does without a group. Any other error is held against the
+                entry once it comes alone: the loop goes on to the next one.
         """
         ...
 
@@ -64,7 +67,8 @@ class ConsumerSettings:
         tick_ms: Longest block and least time between two ticks; far below the socket timeout.
         claim_idle_ms: An entry pending for longer is taken over. The fence makes an early claim safe.
         claim_every_ms: Time between two looks for such entries.
-        max_failures: Unexpected errors on one entry, after which it is dead.
+        max_failures: Attempts on one entry alone, after which it is dead; none counts while the server is unavailable.
+        retry_every_ms: Time between two attempts.
         reap_idle_ms: Consumers that hold nothing and were silent for so long are deleted.
         backoff_ms: First and longest wait for a server that is gone.
     """
@@ -74,6 +78,7 @@ class ConsumerSettings:
     claim_idle_ms: int = 2_000
     claim_every_ms: int = 500
     max_failures: int = 5
+    retry_every_ms: int = 500
     reap_idle_ms: int = 3_600_000
     backoff_ms: tuple[int, int] = (50, 1_000)
 
@@ -112,10 +117,11 @@ class Consumer:
         self._random = random.Random()  # noqa: S311 - jitter needs no secret
         self._own_is_due = True
         self._claim_cursor = "0-0"
-        self._next_ms: dict[str, float] = dict.fromkeys(("claim", "tick", "report", "reap"), 0.0)
-        self._failures: dict[EntryId, int] = {}
+        self._next_ms: dict[str, float] = dict.fromkeys(("retry", "claim", "tick", "report", "reap"), 0.0)
+        self._failures = EntryFailures(self._settings.max_failures)
         self._failed_passes = 0
-        self._complaints_ms: dict[str, float] = {}
+        self._complaints = Complaints(clock, stage)
+        self._report = WorkerReport(connection, keys, stage=stage, name=name, clock=clock, counters=counters)
 
     def run(self, stop: threading.Event) -> None:
         """Consume until ``stop`` is set; the pass under way is finished."""
@@ -130,29 +136,32 @@ class Consumer:
                 self._wait(stop, "stream.unavailable", error)
                 if error.reason == "no_library":
                     # A server that keeps nothing on disk comes back without it.
-                    self._recover(stop, lambda: ensure_library(self._connection))
+                    self._recover(stop, lambda: ensure_library(self._connection, is_running=True))
             except BarographError as error:
                 self._counters.add("loop_errors")
                 self._wait(stop, "stream.refused", error)
             except Exception as error:  # noqa: BLE001 - the worker's loop body outlives any fault of a handler
                 self._counters.add("loop_errors")
                 self._wait(stop, "loop.failed", error)
-        self._last_words()
+        self._report.end()
+        self._connection.close()
 
     def make_pass(self) -> None:
         """Do one round: own pending entries, claims, one blocking read, and what is due by time."""
-        if self._own_is_due:
+        if self._own_is_due or (self._failures and self._is_due("retry", self._settings.retry_every_ms)):
             self._read_own()
         if self._is_due("claim", self._settings.claim_every_ms):
             self._claim()
-        entries = self._read("COUNT", self._settings.count, "BLOCK", self._block_ms(), after=">")
+        # Never none: what comes may be good, and tells that the fault is of those that wait.
+        count = max(1, self._settings.count - len(self._failures))
+        entries = self._read("COUNT", count, "BLOCK", self._block_ms(), after=">")
         if entries:
             self._counters.add("entries_read", len(entries))
             self._hand_over(entries, is_redelivered=False)
         if self._is_due("tick", self._settings.tick_ms):
             self._handler.tick(self._clock.now_ms())
         if self._is_due("report", _REPORT_EVERY_MS):
-            self._report()
+            self._report.write()
         if self._is_due("reap", self._settings.reap_idle_ms):
             self._connection.call("baro_reap_1", [self._stream], [self._group, self._settings.reap_idle_ms])
 
@@ -175,12 +184,13 @@ class Consumer:
 
     def _read_own(self) -> None:
         after = "0"
+        held: set[EntryId] = set()
         while own := self._read("COUNT", self._settings.count, after=after):
             self._redeliver(own)
+            held.update(entry.id for entry in own)
             after = str(own[-1].id)
+        self._failures.keep_only(held)
         self._own_is_due = False
-        # Nothing that has failed is ours any more.
-        self._failures.clear()
 
     def _claim(self) -> None:
         # XAUTOCLAIM looks at ten times COUNT entries a call: going on from its cursor is what finds idle
@@ -226,23 +236,27 @@ class Consumer:
                     self._bury(entry, reason)
                 buried = {entry.id for entry, _ in error.entries}
                 rest = [entry for entry in rest if entry.id not in buried]
-            except BarographError:
+            except (StreamUnavailableError, NoGroupError):
                 raise
-            except Exception as error:
-                if not is_redelivered or not self._has_failed_often(rest[0]):
-                    raise
-                log.exception("entry.dead", extra={"entry_id": str(rest[0].id), "stage": self._stage})
-                self._bury(rest[0], f"{type(error).__name__}: {error}")
+            except Exception as error:  # noqa: BLE001 - a fault, or foreign data under our keys: of one entry, not of all
+                self._fail(rest, error)
                 return
             else:
+                self._failures.note_taken([entry.id for entry in rest])
                 return
 
-    def _has_failed_often(self, entry: Entry) -> bool:
-        self._failures[entry.id] = self._failures.get(entry.id, 0) + 1
-        return self._failures[entry.id] >= self._settings.max_failures
+    def _fail(self, entries: Sequence[Entry], error: Exception) -> None:
+        """Hand over ``entries`` one by one; leave one that fails alone for later: it must not hold up the others."""
+        self._counters.add("loop_errors")
+        self._complaints.tell("entry.failed", error)
+        if len(entries) > 1:
+            for entry in entries:
+                self._hand_over([entry], is_redelivered=True)
+        elif self._failures.add(entries[0].id):
+            self._bury(entries[0], f"{type(error).__name__}: {error}")
 
     def _bury(self, entry: Entry, reason: str) -> None:
-        attempts = self._failures.pop(entry.id, 1)
+        attempts = self._failures.forget(entry.id)
         reply = as_list(
             self._connection.call(
                 "baro_dead_1",
@@ -253,7 +267,7 @@ class Consumer:
         if as_bytes(reply[0]) == b"ok":
             self._counters.add("entries_dead")
             # The dead-letter stream has them all: a flood of them must not be one of log lines too.
-            if self._may_log("entry.dead", _DEAD_LOG_EVERY_MS):
+            if self._complaints.may_tell("entry.dead", _DEAD_LOG_EVERY_MS):
                 facts = {"entry_id": str(entry.id), "reason": reason, "dead": self._counters["entries_dead"]}
                 log.error("entry.dead", extra={"stage": self._stage, **facts})
 
@@ -275,49 +289,8 @@ class Consumer:
 
     def _wait(self, stop: threading.Event, message: str, error: Exception) -> None:
         self._own_is_due = True
-        self._complain(message, error)
+        self._complaints.tell(message, error)
         first_ms, longest_ms = self._settings.backoff_ms
         limit_ms = min(longest_ms, first_ms * 2 ** min(self._failed_passes, 16))
         self._failed_passes += 1
         stop.wait(self._random.uniform(limit_ms / 2, limit_ms) / 1_000)
-
-    def _complain(self, message: str, error: Exception) -> None:
-        is_ours = isinstance(error, BarographError)
-        # By its kind: what fails now and then between passes that succeed is not worth a line each time.
-        kind = error.reason if isinstance(error, StreamUnavailableError) else type(error).__name__
-        if self._may_log(f"{message} {kind}", _COMPLAIN_EVERY_MS):
-            extra = {"stage": self._stage, "error": str(error)}
-            log.warning(message, extra=extra, exc_info=None if is_ours else error)
-
-    def _may_log(self, what: str, every_ms: int) -> bool:
-        now = self._clock.monotonic_ms()
-        if now - self._complaints_ms.get(what, float("-inf")) < every_ms:
-            return False
-        self._complaints_ms[what] = now
-        return True
-
-    def _report(self) -> None:
-        now = self._clock.now_ms()
-        worker = self._keys.worker(self._stage, self._name)
-        facts = [str(item) for pair in self._counters.snapshot().items() for item in pair]
-        try:
-            self._connection.pipeline(
-                [
-                    ["HSET", worker, "stage", self._stage, "consumer", self._name, "at_ms", now, *facts],
-                    ["EXPIRE", worker, _WORKER_LIFE_S],
-                    ["ZADD", self._keys.workers, now, f"{self._stage}:{self._name}"],
-                    ["ZREMRANGEBYSCORE", self._keys.workers, "-inf", now - _WORKER_FORGET_MS],
-                ]
-            )
-        except StreamUnavailableError as error:
-            # A full server refuses figures, yet takes the work that empties it: that must not wait.
-            if error.reason != "out_of_memory":
-                raise
-
-    def _last_words(self) -> None:
-        try:
-            self._report()
-            self._connection.pipeline([["ZREM", self._keys.workers, f"{self._stage}:{self._name}"]])
-        except BarographError as error:
-            log.info("worker.unheard", extra={"stage": self._stage, "error": str(error)})
-        self._connection.close()

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from barograph_core.arrays import BoolArray, FloatArray, IntArray
 from barograph_core.decode_header import Source, read_source
-from barograph_core.decode_labels import Labels
 from barograph_core.entry_decoder import EntryDecoder, Fields
 from barograph_core.errors import MalformedEventError
-from barograph_core.event_block import BoolArray, EventBlock, FloatArray, IntArray
-from barograph_core.events import Kind
+from barograph_core.event_block import EventBlock
+from barograph_core.events import Kind, Labels
 
 
 @dataclass(frozen=True, slots=True, eq=False)

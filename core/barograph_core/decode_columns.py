@@ -11,13 +11,11 @@ from typing import Final, NoReturn, TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 
+from barograph_core.arrays import FloatArray, IntArray
 from barograph_core.encode import MAX_EXACT_INTEGER
 from barograph_core.errors import MalformedEventError
 from barograph_core.events import MAX_WEIGHT, MAX_WEIGHTED_EVENTS, Measure
 from barograph_core.messagepack import as_array, shown
-
-IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
 
 _Number = TypeVar("_Number", np.int64, np.float64)
 

@@ -5,10 +5,8 @@ from itertools import accumulate, chain, pairwise
 from typing import Final, cast
 
 from barograph_core.errors import MalformedEventError
-from barograph_core.events import MAX_FREE_LABELS, MAX_LABEL_BYTES, Kind
+from barograph_core.events import MAX_FREE_LABELS, MAX_LABEL_BYTES, Kind, Labels
 from barograph_core.messagepack import shown
-
-Labels = tuple[str, ...]
 
 MAX_STATUS: Final = 999
 

@@ -11,7 +11,8 @@ from typing import Final, cast
 
 import numpy as np
 
-from barograph_core.decode_columns import FloatArray, IntArray, read_measure, read_offsets, read_series, read_weights
+from barograph_core.arrays import FloatArray, IntArray
+from barograph_core.decode_columns import read_measure, read_offsets, read_series, read_weights
 from barograph_core.decode_header import Headers, read_headers
 from barograph_core.errors import MalformedEventError
 from barograph_core.event_block import EventBlock

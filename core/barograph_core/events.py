@@ -1,7 +1,7 @@
 """The kinds of events, as one table: labels, measures, units and what a value may be."""
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 SCHEMA_VERSION: Final = 1
 MAX_EVENTS_PER_BATCH: Final = 1_000
@@ -16,6 +16,8 @@ MAX_MAGNITUDE: Final = 1e150
 OTHER_LABEL: Final = "__other__"
 ERROR_STATUS: Final = 500
 
+# Values of a kind's labels, in its order; of free labels, name and value in turn after the fixed ones.
+Labels: TypeAlias = tuple[str, ...]
 KindName = Literal["request", "model", "system", "custom"]
 
 

@@ -1,7 +1,6 @@
 """Sums that do not depend on the order of adding: exact, as an odd integer times a power of two."""
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -20,24 +19,9 @@ class ExactSum:
     def scaled(cls, mantissa: int, exponent: int) -> "ExactSum":
         """Return ``mantissa * 2**exponent`` in its canonical form."""
         if mantissa == 0:
-            return ZERO
+            return cls()
         zeros = (mantissa & -mantissa).bit_length() - 1
         return cls(mantissa >> zeros, exponent + zeros)
-
-    @classmethod
-    def of(cls, values: Iterable[float]) -> "ExactSum":
-        """Return the exact sum of ``values``.
-
-        Raises:
-            ValueError: One of them is NaN.
-            OverflowError: One of them is infinite.
-        """
-        return sum(map(cls._of_float, values), ZERO)
-
-    @classmethod
-    def _of_float(cls, value: float) -> "ExactSum":
-        numerator, denominator = value.as_integer_ratio()
-        return cls.scaled(numerator, 1 - denominator.bit_length())
 
     def __add__(self, other: "ExactSum") -> "ExactSum":
         exponent = min(self.exponent, other.exponent)
@@ -57,6 +41,3 @@ class ExactSum:
             return (self.mantissa << self.exponent) / divisor
         except OverflowError:
             return math.copysign(math.inf, self.mantissa)
-
-
-ZERO = ExactSum()

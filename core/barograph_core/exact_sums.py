@@ -10,13 +10,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from barograph_core.arrays import FloatArray, IntArray
 from barograph_core.exact import ExactSum
 from barograph_core.row_groups import RowGroups
-
-IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
 
 DIGIT_BITS: Final = 32
 # Exponent of the lowest bit of digit 0: that of the smallest subnormal.

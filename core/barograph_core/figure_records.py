@@ -7,10 +7,10 @@ from typing import Final, cast
 import numpy as np
 import numpy.typing as npt
 
+from barograph_core.arrays import IntArray
 from barograph_core.errors import MalformedEventError
-from barograph_core.events import ERROR_STATUS, Kind
-from barograph_core.series_table import STATUS_SPAN, Labels, SeriesTable
-from barograph_core.sketch import IntArray
+from barograph_core.events import ERROR_STATUS, Kind, Labels
+from barograph_core.series_table import STATUS_SPAN, SeriesTable
 from barograph_core.summary_table import SummaryTable, split_row_bins
 
 STORED_QUANTILES: Final = (0.5, 0.95, 0.99)
@@ -43,10 +43,10 @@ def figure_fields(tables: Sequence[SeriesTable], place: int) -> list[str | bytes
     for table in tables:
         size = len(table.labels)
         whole = table if size == 1 else SeriesTable.fold([table], [[WHOLE] * size])
-        fields += (field_name(table.kind.name, WHOLE), _records(whole, place).tobytes())
+        fields += (series_name(table.kind.name, WHOLE), _records(whole, place).tobytes())
         content, width = _records(table, place).tobytes(), record_layout(table.kind).itemsize
         for index, labels in enumerate(table.labels):
-            fields += (field_name(table.kind.name, labels), content[index * width : (index + 1) * width])
+            fields += (series_name(table.kind.name, labels), content[index * width : (index + 1) * width])
     return fields
 
 
@@ -59,13 +59,13 @@ def _records(table: SeriesTable, place: int) -> "npt.NDArray[np.void]":
     return records
 
 
-def field_name(kind: str, labels: Labels) -> str:
-    """Return the name of a series' field, readable in any client: ``["request","/predict","POST"]``."""
+def series_name(kind: str, labels: Labels) -> str:
+    """Return how a series is called in its blocks and on the list of its service: ``["request","/predict","POST"]``."""
     return json.dumps([kind, *labels], ensure_ascii=False, separators=(",", ":"))
 
 
-def parse_field_name(name: bytes) -> tuple[str, Labels] | None:
-    """Return kind and labels of a series' field, ``None`` for the name of anything else in a block."""
+def parse_series_name(name: bytes) -> tuple[str, Labels] | None:
+    """Undo ``series_name``; ``None`` for the name of anything else in a block."""
     if not name.startswith(b"["):
         return None
     try:

@@ -8,18 +8,17 @@ from typing import Final
 
 import numpy as np
 
-from barograph_core.events import Kind
+from barograph_core.events import Kind, Labels
 from barograph_core.figure_records import (
     MISSING_FIELD,
     MISSING_LAYOUT,
     WHOLE,
-    field_name,
-    parse_field_name,
+    parse_series_name,
     record_layout,
+    series_name,
 )
 from barograph_core.figures import Figures
 from barograph_core.keys import ShardKeys
-from barograph_core.series_table import Labels
 from barograph_core.steps import Step
 from barograph_core.stream import Connection, Reply, Value, as_bytes, as_int, as_list
 
@@ -71,7 +70,7 @@ class SeriesNames:
 def _by_kind(fields: frozenset[bytes]) -> Names:
     names: dict[str, set[Labels]] = {}
     for field in fields:
-        parsed = parse_field_name(field)
+        parsed = parse_series_name(field)
         if parsed is not None:
             names.setdefault(parsed[0], set()).add(parsed[1])
     return {kind: frozenset(labels) for kind, labels in names.items()}
@@ -113,7 +112,7 @@ class FigureStore:
         Raises:
             MalformedEventError: What lies there was not written by us.
         """
-        fields = [MISSING_FIELD, *(field_name(kind.name, labels) for labels in series)]
+        fields = [MISSING_FIELD, *(series_name(kind.name, labels) for labels in series)]
         commands: list[list[Value]] = [["HMGET", self._block(where, block_ms), *fields] for block_ms in where.blocks()]
         size = record_layout(kind).itemsize
         contents: list[bytes] = []

@@ -8,14 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
+from barograph_core.arrays import BoolArray, FloatArray, IntArray
 from barograph_core.errors import MalformedEventError
 from barograph_core.events import Kind
 from barograph_core.figure_records import STORED_QUANTILES, error_counts, quantile_bins, record_layout
 from barograph_core.series_table import SeriesTable
-from barograph_core.sketch import IntArray, bin_values
-from barograph_core.summary_table import FloatArray
+from barograph_core.sketch import bin_values
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,7 +37,7 @@ class Figures:
     starts_ms: IntArray
     events: IntArray
     errors: IntArray
-    estimated: npt.NDArray[np.bool_]
+    estimated: BoolArray
     counts: IntArray
     totals: FloatArray
     minimum: FloatArray

@@ -3,11 +3,16 @@
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Final
 
 DEFAULT_PREFIX = "baro"
 SERVICE_PATTERN = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 _PREFIX_PATTERN = re.compile(r"[A-Za-z0-9._-]{1,32}\Z")
-_CLUSTER_SLOTS = 16_384
+CLUSTER_SLOTS: Final = 16_384
+# The consumer group of aggregators on the events stream.
+AGGREGATOR_GROUP: Final = "aggregator"
+# The service by which the pipeline tells of itself; that of a further shard has something after it.
+SELF_SERVICE: Final = "barograph"
 
 
 def _crc16_table() -> tuple[int, ...]:
@@ -33,7 +38,7 @@ def crc16(text: str) -> int:
 
 def hash_slot(tag: str) -> int:
     """Return the Cluster slot (0 to 16,383) of every key that carries the hash tag ``{tag}``."""
-    return crc16(tag) % _CLUSTER_SLOTS
+    return crc16(tag) % CLUSTER_SLOTS
 
 
 @lru_cache(maxsize=1_024)
@@ -63,7 +68,7 @@ def shard_tag(index: int, shards: int) -> str:
         raise ValueError(f"shard index {index!r} is not in 0..{shards - 1}")
     if shards == 1:
         return "0"
-    share = _CLUSTER_SLOTS / shards
+    share = CLUSTER_SLOTS / shards
     low, high = int((index + 0.25) * share), int((index + 0.75) * share)
     candidate = 0
     while not low <= hash_slot(str(candidate)) < high:
@@ -79,6 +84,21 @@ def shard_of(service: str, shards: int) -> int:
 def is_service_name(text: str) -> bool:
     """Say whether ``text`` can name a service: 1 to 64 of ``A-Z a-z 0-9 . _ -``."""
     return SERVICE_PATTERN.match(text) is not None
+
+
+def pane_member(service: str, step_ms: int, start_ms: int) -> str:
+    """Return how a pane, or the block that begins with it, is called on the lists of its shard."""
+    return f"{service}:{step_ms}:{start_ms}"
+
+
+def parse_pane_member(member: str) -> tuple[str, int, int]:
+    """Undo ``pane_member``.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    service, step_ms, start_ms = member.rsplit(":", 2)
+    return service, int(step_ms), int(start_ms)
 
 
 def meta_key(prefix: str = DEFAULT_PREFIX) -> str:
@@ -146,7 +166,15 @@ class ShardKeys:
 
     @property
     def progress(self) -> str:
-        """Return the key of the hash with the watermark, the closing lease, the time of the last hint, and counts."""
+        """Return the key of the hash of what the aggregators know together.
+
+        The watermark, the closing lease with the closer's ``no_data_ms``, and when the last hint was (``advanced_ms``).
+        Of services that end: ``deleted:<service>``, the newest entry that went with one, and ``deleted``, the newest of
+        those; how many ``deletions`` there were and lists of series (``series_dropped``); ``places_freed_ms``, when
+        series last gave their places up. The books: ``committed``, ``dead:<group>``, ``lost:<group>`` with
+        ``lost_counted:`` and ``lost_events:``, and ``added_before``, ``added_seen`` and ``last_seen`` of the stream;
+        ``told``, up to which totals the pipeline's own panes have told.
+        """
         return self._key("progress")
 
     @property

@@ -5,14 +5,12 @@ from itertools import accumulate, compress, pairwise
 from typing import Final, cast
 
 import numpy as np
-import numpy.typing as npt
 
-from barograph_core.decode_labels import Labels, read_label_sets
+from barograph_core.arrays import IntArray
+from barograph_core.decode_labels import read_label_sets
 from barograph_core.errors import MalformedEventError
-from barograph_core.events import MAX_EVENTS_PER_BATCH, Kind
+from barograph_core.events import MAX_EVENTS_PER_BATCH, Kind, Labels
 from barograph_core.messagepack import shown, split_arrays, unpack_value
-
-IntArray = npt.NDArray[np.int64]
 
 # About a hundred MB as Python objects.
 _MAX_LABEL_SETS: Final = 1 << 18

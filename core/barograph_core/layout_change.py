@@ -10,15 +10,23 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from barograph_core.errors import BarographError, CommandRefusedError
-from barograph_core.keys import ShardKeys, hash_slot, meta_key, shard_of, shard_tag
+from barograph_core.keys import (
+    AGGREGATOR_GROUP,
+    CLUSTER_SLOTS,
+    SELF_SERVICE,
+    ShardKeys,
+    hash_slot,
+    meta_key,
+    shard_of,
+    shard_tag,
+)
 from barograph_core.layout import Layout, read_layout, spread_tags
 from barograph_core.stream import Connection, Reply, Value, as_int, as_list, as_text
 
-AGGREGATOR_GROUP: Final = "aggregator"
-_SLOTS: Final = 16_384
-_PAGE: Final = 1_000
+# The server stands still while it reads them whole: 10 ms at 60 kB each.
+_PAGE: Final = 100
 # The services by which aggregators tell of a shard: alone they hold none.
-_SELF: Final = re.compile(r"barograph(\.\d+|\.shard-.+)?")
+_SELF: Final = re.compile(rf"{SELF_SERVICE}(\.\d+|\.shard-.+)?")
 # Longer than any change takes; after it a change counts as broken off, and a worker opens the gates.
 _LOCK_MS: Final = 60_000
 
@@ -29,14 +37,15 @@ class LayoutConflictError(BarographError):
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """A change under way: producers wait, and what lives where stands still."""
+    """A change under way: producers wait for the layout of ``epoch``, and what lives where stands still."""
 
     before: Layout
+    epoch: int
     homes: Mapping[str, str]
     used: frozenset[str]
 
     def layout(self, tags: tuple[str, ...], pins: Mapping[str, str]) -> Layout:
-        """Return the layout of ``tags`` in the next epoch, everything that has data left where it is."""
+        """Return the layout of ``tags``, everything that has data left where it is."""
         places = {service: tags[shard_of(service, len(tags))] for service in {**pins, **self.homes}}
         wanted = {service: pins.get(service, place) for service, place in places.items()} | dict(self.homes)
         kept = {service: tag for service, tag in sorted(wanted.items()) if tag != places[service]}
@@ -44,7 +53,7 @@ class _Change:
         extra = tuple(tag for tag in dict.fromkeys([*self.before.tags, *self.before.extra, *kept.values()]))
         return Layout(
             self.before.prefix,
-            self.before.epoch + 1,
+            self.epoch,
             tags,
             tuple(tag for tag in extra if tag in served and tag not in tags),
             kept,
@@ -131,7 +140,7 @@ def mend_epochs(connection: Connection, layout: Layout) -> bool:
     Raises:
         BarographError: The server is gone or refuses.
     """
-    held = [_epoch(reply) for reply in connection.pipeline([("GET", keys.epoch) for keys in layout.shards])]
+    held = _epochs(connection, layout.shards)
     newest = max(held)
     if newest > layout.epoch:
         if connection.command("EXISTS", _lock_key(layout.prefix)):
@@ -154,12 +163,14 @@ def _change(
     try:
         before = read_layout(connection, prefix)
         gates = [*before.shards, *(ShardKeys(prefix, tag) for tag in also)]
-        _raise_epochs(connection, gates, before.epoch + 1)
+        # Beyond that of a change whose lock has run out, which may yet take its own back.
+        epoch = max(before.epoch, *_epochs(connection, gates)) + 1
+        _raise_epochs(connection, gates, epoch)
         try:
-            after = decide(_Change(before, *_survey(connection, before)))
+            after = decide(_Change(before, epoch, *_survey(connection, before)))
         except BarographError:
             # Nothing was appended in the new epoch, for no layout has it: back to the old one.
-            connection.pipeline([("SET", keys.epoch, before.epoch) for keys in gates])
+            connection.pipeline([("FCALL", "baro_reopen_1", 1, keys.epoch, epoch, before.epoch) for keys in gates])
             raise
         # Before the layout can be read: a shard that producers are sent to must know its epoch.
         _raise_epochs(connection, after.shards, after.epoch)
@@ -167,8 +178,7 @@ def _change(
             raise LayoutConflictError("the layout was changed by somebody else meanwhile; try again")
         return after
     finally:
-        if connection.command("GET", lock) == token.encode():
-            connection.command("DEL", lock)
+        connection.call("baro_release_1", [lock], [token])
 
 
 def _survey(connection: Connection, layout: Layout) -> tuple[Mapping[str, str], frozenset[str]]:
@@ -214,7 +224,7 @@ def _unread_services(connection: Connection, keys: ShardKeys) -> set[str]:
 
 def _grown_tags(before: Layout, used: frozenset[str], shards: int) -> tuple[str, ...]:
     """Return a tag for each equal share of the slots: one that is in use there, or a new one."""
-    share = _SLOTS / shards
+    share = CLUSTER_SLOTS / shards
     held = [tag for tag in before.tags if tag in used]
     tags: list[str] = []
     for index in range(shards):
@@ -226,10 +236,12 @@ def _grown_tags(before: Layout, used: frozenset[str], shards: int) -> tuple[str,
 def _own_tag(layout: Layout) -> str:
     """Return the first number that is no tag yet and lies in the widest gap between the shards' slots."""
     slots = sorted(hash_slot(keys.tag) for keys in layout.shards)
-    gaps = [(after - before, before) for before, after in zip(slots, [*slots[1:], slots[0] + _SLOTS], strict=True)]
+    gaps = [
+        (after - before, before) for before, after in zip(slots, [*slots[1:], slots[0] + CLUSTER_SLOTS], strict=True)
+    ]
     width, start = max(gaps)
     number = 0
-    while not width / 4 <= (hash_slot(str(number)) - start) % _SLOTS <= width * 3 / 4:
+    while not width / 4 <= (hash_slot(str(number)) - start) % CLUSTER_SLOTS <= width * 3 / 4:
         number += 1
     return str(number)
 
@@ -243,6 +255,10 @@ def _write(connection: Connection, layout: Layout, *, expected: int) -> bool:
     args: list[Value] = [expected, layout.epoch, ",".join(layout.tags), ",".join(layout.extra), *pins]
     status, _ = as_list(connection.call("baro_layout_1", [meta_key(layout.prefix)], args))
     return as_text(status) == "ok"
+
+
+def _epochs(connection: Connection, shards: list[ShardKeys]) -> list[int]:
+    return [_epoch(reply) for reply in connection.pipeline([("GET", keys.epoch) for keys in shards])]
 
 
 def _epoch(reply: Reply) -> int:

@@ -5,10 +5,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from barograph_core.arrays import FloatArray, IntArray
 from barograph_core.errors import MalformedEventError
-
-IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
 
 # Sums of as many as fit in a packed pane stay within int64.
 MAX_PACKED: Final = 2**40

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from barograph_core.event_block import EventBlock
-from barograph_core.events import KINDS, OTHER_LABEL, Kind
+from barograph_core.events import KINDS, OTHER_LABEL, Kind, Labels
 from barograph_core.pane_codec import pack_tables, unpack_tables
 from barograph_core.series_build import series_by_pane
-from barograph_core.series_table import Labels, SeriesTable
+from barograph_core.series_table import SeriesTable
 from barograph_core.summary import SeriesSummary
 
 

@@ -10,14 +10,16 @@ from typing import Final
 
 import numpy as np
 
+from barograph_core.arrays import FloatArray, IntArray
 from barograph_core.errors import MalformedEventError
-from barograph_core.events import KINDS, MAX_FREE_LABELS, MAX_LABEL_BYTES, MAX_MAGNITUDE, Kind
+from barograph_core.events import KINDS, MAX_FREE_LABELS, MAX_LABEL_BYTES, MAX_MAGNITUDE, Kind, Labels
 from barograph_core.exact_sums import MAX_DIGITS, ExactSums
 from barograph_core.messagepack import pack, unpack_array
-from barograph_core.packed_columns import ColumnReader, ColumnWriter, FloatArray, IntArray
-from barograph_core.series_table import STATUS_SPAN, Labels, SeriesTable
+from barograph_core.packed_columns import ColumnReader, ColumnWriter
+from barograph_core.series_table import STATUS_SPAN, SeriesTable
 from barograph_core.sketch import BIN_LIMIT, bins_of
 from barograph_core.summary_table import SummaryTable, row_bins, split_row_bins
+from barograph_core.tally import sum_by_row
 
 PANE_VERSION: Final = 1
 MAX_PANE_BYTES: Final = 32 * 1_048_576
@@ -150,7 +152,7 @@ def _read_status(reader: ColumnReader, events: IntArray) -> tuple[IntArray, IntA
     counts = reader.integers(total, "status counts", least=1)
     if (np.diff(status) <= 0).any():
         raise MalformedEventError("status codes are repeated or not sorted")
-    if not np.array_equal(_sums(counts, series, len(events)), events):
+    if not np.array_equal(sum_by_row(counts, series, len(events)), events):
         raise MalformedEventError("status counts do not add up to the events")
     return status, counts
 
@@ -217,7 +219,7 @@ def _read_bins(
         raise MalformedEventError("bins do not begin at the minimum and end at the maximum")
     bin_counts = reader.integers(total, "bin counts", least=1)
     positions = np.repeat(np.arange(len(rows)), widths)
-    if not np.array_equal(_sums(bin_counts, positions, len(rows)), counts):
+    if not np.array_equal(sum_by_row(bin_counts, positions, len(rows)), counts):
         raise MalformedEventError("bin counts do not add up to the count")
     return row_bins(rows[positions], bins), bin_counts
 
@@ -255,9 +257,3 @@ def _read_sums(reader: ColumnReader, filled: IntArray, size: int, name: str) -> 
     digits = np.zeros((high - low, size), np.int64)
     digits[np.arange(len(content)) + np.repeat(lows - low - starts, widths), np.repeat(filled, widths)] = content
     return ExactSums(digits, low)
-
-
-def _sums(values: IntArray, rows: IntArray, size: int) -> IntArray:
-    sums = np.zeros(size, np.int64)
-    np.add.at(sums, rows, values)
-    return sums

@@ -4,16 +4,17 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from barograph_core.errors import StreamUnavailableError
-from barograph_core.events_account import EventsAccount, parse_account
-from barograph_core.keys import ShardKeys
+from barograph_core.events_account import COUNT_LIMIT, EventsAccount, parse_account
+from barograph_core.keys import AGGREGATOR_GROUP, ShardKeys
 from barograph_core.pipeline_status import (
-    AGGREGATOR_GROUP,
     ALIVE_MS,
+    NO_DATA_MS,
     Backlog,
     ConsumerStatus,
     GroupStatus,
     PipelineStatus,
     ProducerStatus,
+    ServiceProducers,
     StreamStatus,
     WorkerStatus,
     parse_producer,
@@ -34,7 +35,7 @@ __all__ = [
     "WorkerStatus",
 ]
 
-COUNT_LIMIT: Final = 1_000
+_BACKLOG_LIMIT: Final = 1_000
 _PRODUCER_LIMIT: Final = 1_000
 
 
@@ -43,10 +44,18 @@ def _scores(reply: Reply) -> dict[str, int]:
     return {member: int(float(score)) for member, score in as_hash(reply).items()}
 
 
-class PipelineReader:
-    """Reads the status of one shard. Costs a few round trips and, behind a backlog, a bounded read of it."""
+def _no_data_ms(reply: Reply) -> int:
+    return NO_DATA_MS if reply is None else as_int(reply)
 
-    def __init__(self, connection: Connection, keys: ShardKeys, *, count_limit: int = COUNT_LIMIT) -> None:
+
+class PipelineReader:
+    """Reads the status of one shard.
+
+    Costs some fifteen round trips, one more for each consumer group and, for each that is behind, a bounded read of
+    its backlog.
+    """
+
+    def __init__(self, connection: Connection, keys: ShardKeys, *, count_limit: int = _BACKLOG_LIMIT) -> None:
         self._connection = connection
         self._keys = keys
         self._count_limit = count_limit
@@ -58,13 +67,15 @@ class PipelineReader:
             BarographError: The server is gone or refuses.
         """
         keys = self._keys
-        time, watermark, closed, workers, store = self._connection.pipeline(
+        time, watermark, no_data, closed, workers, store, open_panes = self._connection.pipeline(
             [
                 ("TIME",),
                 ("HGET", keys.progress, "watermark_ms"),
+                ("HGET", keys.progress, "no_data_ms"),
                 ("HGETALL", keys.closed),
                 ("ZRANGE", keys.workers, 0, -1, "WITHSCORES"),
                 ("HGETALL", keys.store),
+                ("ZCARD", keys.open),
             ]
         )
         weighed = as_hash(store)
@@ -77,10 +88,11 @@ class PipelineReader:
             watermark_ms=None if watermark is None else as_int(watermark),
             closed=closed_ms,
             workers=self._read_workers(_scores(workers), at_ms),
-            producers=self._read_producers(closed_ms, at_ms),
+            producers=self._read_producers(closed_ms, at_ms, _no_data_ms(no_data)),
             account=self._read_account(),
             store=parse_store(weighed) if weighed else None,
             shard=keys.tag,
+            open_panes=as_int(open_panes),
         )
 
     def workers(self, at_ms: int) -> tuple[WorkerStatus, ...]:
@@ -91,17 +103,22 @@ class PipelineReader:
     def _read_account(self) -> EventsAccount | None:
         keys = [self._keys.events, self._keys.progress]
         try:
-            reply = self._connection.call("baro_account_1", keys, [AGGREGATOR_GROUP, self._count_limit], read_only=True)
+            reply = self._connection.call("baro_account_1", keys, [AGGREGATOR_GROUP, COUNT_LIMIT], read_only=True)
         except StreamUnavailableError as error:
             if error.reason == "no_library":
                 return None
             raise
         return None if reply is None else parse_account(as_list(reply))
 
-    def producer_throughs(self, services: Sequence[str]) -> dict[str, list[int]]:
-        """Return each service's producers' ``through_ms``, newest first."""
-        replies = self._connection.pipeline([self._list_producers(service) for service in services])
-        return {service: list(_scores(reply).values()) for service, reply in zip(services, replies, strict=True)}
+    def producers_of(self, services: Sequence[str]) -> dict[str, ServiceProducers]:
+        """Return how far each service's producers have shipped, newest first."""
+        no_data, *replies = self._connection.pipeline(
+            [("HGET", self._keys.progress, "no_data_ms"), *(self._list_producers(service) for service in services)]
+        )
+        return {
+            service: ServiceProducers(tuple(_scores(reply).values()), _no_data_ms(no_data))
+            for service, reply in zip(services, replies, strict=True)
+        }
 
     def _list_producers(self, service: str) -> Sequence[Value]:
         return ("ZRANGE", self._keys.producers(service), 0, _PRODUCER_LIMIT - 1, "REV", "WITHSCORES")
@@ -120,7 +137,7 @@ class PipelineReader:
             for (stage, name), seen, facts in zip(names, seen_ms.values(), hashes, strict=True)
         )
 
-    def _read_producers(self, closed_ms: Mapping[str, int], at_ms: int) -> tuple[ProducerStatus, ...]:
+    def _read_producers(self, closed_ms: Mapping[str, int], at_ms: int, no_data_ms: int) -> tuple[ProducerStatus, ...]:
         services = sorted(closed_ms)
         listed = self._connection.pipeline([self._list_producers(service) for service in services])
         found = [
@@ -146,6 +163,7 @@ class PipelineReader:
                 as_bytes(own or b""),
                 at_ms=at_ms,
                 closed_ms=closed_ms.get(service),
+                no_data_ms=no_data_ms,
                 late=as_int(late or 0),
                 future=as_int(future or 0),
                 ahead_ms=max(0, as_int(said or 0) - as_int(heard or 0)),

@@ -1,17 +1,18 @@
 """What the pipeline itself is doing, as values: backlog, consumers, workers, producers. Pure."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, cast
 
 from barograph_core.events_account import EventsAccount
+from barograph_core.keys import AGGREGATOR_GROUP
 from barograph_core.store_usage import StoreUsage
 from barograph_core.stream import EntryId
 
+# Until an aggregator tells its setting.
 NO_DATA_MS: Final = 300_000
 ALIVE_MS: Final = 10_000
-AGGREGATOR_GROUP: Final = "aggregator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,22 @@ class ProducerStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceProducers:
+    """How far each producer of one service has shipped.
+
+    Attributes:
+        no_data_ms: As the closing aggregator has it.
+    """
+
+    through_ms: tuple[int, ...] = ()
+    no_data_ms: int = NO_DATA_MS
+
+    def count_missing(self, end_ms: int) -> int:
+        """Count the instances missing from a pane that ends at ``end_ms``."""
+        return sum(is_missing(through_ms, end_ms, self.no_data_ms) for through_ms in self.through_ms)
+
+
+@dataclass(frozen=True, slots=True)
 class PipelineStatus:
     """One shard at one moment of the server's clock.
 
@@ -133,6 +150,7 @@ class PipelineStatus:
         account: ``None`` before the first aggregator ran, and when the server has no function library.
         store: What closed panes take; ``None`` before any was weighed.
         shard: The shard's tag.
+        open_panes: Panes that wait to be closed.
     """
 
     at_ms: int
@@ -144,6 +162,7 @@ class PipelineStatus:
     account: EventsAccount | None = None
     store: StoreUsage | None = None
     shard: str = "0"
+    open_panes: int = 0
 
     @property
     def watermark_age_ms(self) -> int | None:
@@ -160,17 +179,12 @@ class PipelineStatus:
         return next((group for group in groups if group.name == AGGREGATOR_GROUP), None)
 
 
-def is_missing(through_ms: int, end_ms: int, no_data_ms: int = NO_DATA_MS) -> bool:
+def is_missing(through_ms: int, end_ms: int, no_data_ms: int) -> bool:
     """Say whether an instance shipped through ``through_ms`` is missing from a pane that ends at ``end_ms``.
 
     One that is silent for longer than ``no_data_ms`` is not waited for any more.
     """
     return end_ms - no_data_ms <= through_ms < end_ms
-
-
-def count_missing(throughs_ms: Iterable[int], end_ms: int, no_data_ms: int = NO_DATA_MS) -> int:
-    """Count the instances missing from a pane that ends at ``end_ms``."""
-    return sum(is_missing(through_ms, end_ms, no_data_ms) for through_ms in throughs_ms)
 
 
 def known_backlog(
@@ -198,6 +212,7 @@ def parse_producer(
     *,
     at_ms: int,
     closed_ms: int | None,
+    no_data_ms: int,
     late: int = 0,
     future: int = 0,
     ahead_ms: int = 0,
@@ -218,8 +233,8 @@ def parse_producer(
         sent=sent if isinstance(sent, int) else 0,
         drops=_counts(figures.get("dropped")),
         folded=_counts(figures.get("folded_by")),
-        is_missing=closed_ms is not None and is_missing(through_ms, closed_ms),
-        is_silent=age_ms > NO_DATA_MS,
+        is_missing=closed_ms is not None and is_missing(through_ms, closed_ms, no_data_ms),
+        is_silent=age_ms > no_data_ms,
         late=late,
         future=future,
         ahead_ms=ahead_ms,

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-IntArray = npt.NDArray[np.int64]
+from barograph_core.arrays import IntArray
 
 _DIGIT_BITS: Final = 16
 _MASK: Final = (1 << _DIGIT_BITS) - 1

@@ -5,11 +5,12 @@ from typing import Final
 
 import numpy as np
 
-from barograph_core.event_block import EventBlock, IntArray
+from barograph_core.arrays import FloatArray, IntArray
+from barograph_core.event_block import EventBlock
 from barograph_core.exact_sums import MAX_DIGITS, digits_spanned
 from barograph_core.series_table import STATUS_SPAN, SeriesTable
-from barograph_core.summary_table import FloatArray, SummaryTable
-from barograph_core.tally import tally_keys
+from barograph_core.summary_table import SummaryTable
+from barograph_core.tally import sum_by_row, tally_keys
 
 # Some tens of MB of working memory.
 _MAX_VALUES_AT_ONCE: Final = 1 << 19
@@ -66,7 +67,7 @@ def _build(block: EventBlock, step_ms: int) -> Iterator[tuple[str, int, SeriesTa
     table = SeriesTable(
         kind=kind,
         labels=[labels[rank] for rank in ranks],
-        events=_sums(row_of_cell, counts, len(used)),
+        events=sum_by_row(counts, row_of_cell, len(used)),
         estimated=_count_estimated(block, rows, len(used)),
         status=status,
         status_counts=status_counts,
@@ -106,12 +107,6 @@ def _number_used(values: IntArray) -> tuple[IntArray, IntArray, IntArray]:
     numbers = np.empty(span, np.int64)
     numbers[used] = np.arange(len(used))
     return used, numbers[values], counts[used]
-
-
-def _sums(rows: IntArray, counts: IntArray, size: int) -> IntArray:
-    sums = np.zeros(size, np.int64)
-    np.add.at(sums, rows, counts)
-    return sums
 
 
 def _count_estimated(block: EventBlock, rows: IntArray, size: int) -> IntArray:

@@ -7,13 +7,11 @@ from typing import Final
 
 import numpy as np
 
-from barograph_core.events import ERROR_STATUS, Kind
-from barograph_core.exact_sums import IntArray
+from barograph_core.arrays import IntArray
+from barograph_core.events import ERROR_STATUS, Kind, Labels
 from barograph_core.summary import SeriesSummary
 from barograph_core.summary_table import SummaryTable, new_positions
 from barograph_core.tally import tally_keys
-
-Labels = tuple[str, ...]
 
 # Status codes are 0 to 999.
 STATUS_SPAN: Final = 1_000

@@ -6,7 +6,7 @@ between them, and after a Sentinel's hosts the master's name.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal, cast
+from typing import Final, Literal, TypeAlias, cast
 from urllib.parse import unquote, urlsplit
 
 from redis import connection as client_connection
@@ -25,6 +25,8 @@ SCHEMES: Final[Mapping[str, Topology]] = {
 _DEFAULT_PORTS: Final[Mapping[Topology, int]] = {"server": 6379, "sentinel": 26_379, "cluster": 6379}
 _PLACE_OPTIONS: Final = frozenset({"host", "port", "path", "connection_class"})
 _SENTINEL_OPTION: Final = "sentinel_"
+# Hosts with their ports.
+_Places: TypeAlias = tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +73,21 @@ def parse_server_url(url: str) -> ServerUrl:
     credentials, at, hosts = authority.rpartition("@")
     places = tuple(_host_and_port(text, _DEFAULT_PORTS[topology]) for text in hosts.split(","))
     path, _, query = tail.partition("?")
-    names = [unquote(name) for name in path.split("/") if name]
     # Any host will do: this is only for the credentials and the types of the options.
     options = _options(f"{scheme.partition('+')[0]}://{credentials}{at}host/?{query}")
     if scheme.startswith("rediss"):
         options["ssl"] = True
-    if topology == "cluster":
-        if names not in ([], ["0"]):
-            raise ValueError("a Cluster has only database 0")
-        return ServerUrl("cluster", hosts=places, options=options)
+    names = [unquote(name) for name in path.split("/") if name]
+    return (_of_cluster if topology == "cluster" else _of_sentinels)(places, names, options)
+
+
+def _of_cluster(places: _Places, names: list[str], options: dict[str, object]) -> ServerUrl:
+    if names not in ([], ["0"]):
+        raise ValueError("a Cluster has only database 0")
+    return ServerUrl("cluster", hosts=places, options=options)
+
+
+def _of_sentinels(places: _Places, names: list[str], options: dict[str, object]) -> ServerUrl:
     if not 1 <= len(names) <= 2:
         raise ValueError("behind Sentinel the master's name must follow the hosts: redis+sentinel://host:26379/name")
     if len(names) == 2:

@@ -8,21 +8,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from barograph_core.alerts import AlertRecord, AlertState, Transition, transition_of
+from barograph_core.alert_changes import NO_TRIM_MS, Change, Cursors, Written, write_changes
+from barograph_core.alerts import AlertRecord, AlertState
 from barograph_core.errors import BarographError, MalformedEventError
-from barograph_core.keys import ShardKeys
+from barograph_core.keys import AGGREGATOR_GROUP, ShardKeys, pane_member, parse_pane_member
 from barograph_core.stream import Connection, EntryId, Reply, Value, as_hash, as_int, as_list, as_text
+from barograph_core.transitions import REASON_SERVICE_RETIRED, Transition, transition_of
 
-REASON_SERVICE_RETIRED: Final = "service_retired"
-AGGREGATOR_GROUP: Final = "aggregator"
 _NOTIFIER: Final = "notifier:"
 _ALERT: Final = "alert:"
 _BLOCK: Final = re.compile(r"\d+:\d+\Z")
 _ATTEMPTS: Final = 50
 _AT_ONCE: Final = 100
 _PAGE: Final = 500
-# How long alerts are kept is the alerter's setting; an entry written here must not trim by another.
-_NO_TRIM_MS: Final = 10**14
 
 
 class ContendedServiceError(BarographError):
@@ -95,14 +93,13 @@ class ServiceEnd:
         found = as_list(self._connection.command("XREVRANGE", self._keys.events, "+", "-", "COUNT", 1))
         return EntryId.parse(as_text(as_list(found[0])[0])) if found else EntryId(0, 0)
 
-    def retire(self, until: EntryId, keep_metrics_ms: int) -> Waiting | None:
+    def retire(self, until: EntryId) -> Waiting | None:
         """Take the service off the lists; ``None`` when it is done.
 
         Args:
             until: Entries up to it must be committed first: they would bring the service back.
-            keep_metrics_ms: As the aggregators keep the metrics stream.
         """
-        call = retire_call(self._keys, AGGREGATOR_GROUP, self._service, until=until, keep_metrics_ms=keep_metrics_ms)
+        call = retire_call(self._keys, AGGREGATOR_GROUP, self._service, until=until, keep_metrics_ms=NO_TRIM_MS)
         status, *rest = as_list(self._connection.command(*call))
         if as_text(status) == "open":
             return Waiting(open_panes=as_int(rest[0]))
@@ -132,13 +129,17 @@ class ServiceEnd:
     def _write_ends(
         self, version: str, records: Sequence[tuple[str, AlertRecord | None]], actor: str, now_ms: int
     ) -> bool:
-        keys = [self._keys.state(self._service), self._keys.metrics, self._keys.alerts]
-        args: list[Value] = ["", "", self._service, version, "", "", "", _NO_TRIM_MS, 0]
-        for alert, record in records:
-            keys.append(self._keys.cooldown(alert))
-            fields = _ending(record, actor, now_ms).to_fields() if record is not None and record.is_active else []
-            args += [alert, "", "clear", "", 0, len(fields), *fields]
-        return as_text(as_list(self._connection.call("baro_transition_1", keys, args))[0]) == "ok"
+        changes = [
+            Change(
+                alert_id=alert,
+                record=None,
+                transition=_ending(record, actor, now_ms) if record is not None and record.is_active else None,
+                cooldown="clear",
+            )
+            for alert, record in records
+        ]
+        written = write_changes(self._connection, self._keys, self._service, changes, cursors=Cursors(version=version))
+        return isinstance(written, Written)
 
     def delete(self) -> Deleted:
         """Remove every key of the service, in one step.
@@ -168,7 +169,7 @@ class ServiceEnd:
             some = blocks[first : first + _AT_ONCE]
             keys = [self._keys.store, self._keys.weights]
             keys += [self._keys.panes(self._service, step_ms, start_ms) for step_ms, start_ms in some]
-            names = [f"{self._service}:{step_ms}:{start_ms}" for step_ms, start_ms in some]
+            names = [pane_member(self._service, step_ms, start_ms) for step_ms, start_ms in some]
             self._connection.call("baro_weigh_1", keys, ["", *names])
 
     def _derive(self, alerts: set[str]) -> tuple[list[str], list[str]]:
@@ -187,11 +188,11 @@ class ServiceEnd:
         names: list[str] = []
         for member in _of_service(opened, service):
             members.append(member)
-            names.append(keys.parts(service, int(member.rsplit(":", 1)[1])))
+            _, _, start_ms = parse_pane_member(member)
+            names.append(keys.parts(service, start_ms))
         for member in _of_service(rollups, service):
             members.append(member)
-            _, step, start = member.rsplit(":", 2)
-            names.append(keys.rollup_parts(service, int(step), int(start)))
+            names.append(keys.rollup_parts(*parse_pane_member(member)))
         for member in map(as_text, as_list(blocks)):
             members.append(member)
             step, start = member.split(":")

@@ -135,19 +135,8 @@ def build_settings(
         SettingsError: With every mistake in this section.
     """
     fields = fields_of(cls)
-    problems = _unknown_keys(section, fields, config)
-    values: dict[str, object] = {}
-    for item in fields:
-        given = _given(item, section, flags, environ, config)
-        if given is None:
-            if item.default is None:
-                problems.append(Problem(config.where(section), f"{section}.{item.name}", "must be given"))
-            continue
-        where, raw = given
-        try:
-            values[item.name] = item.read(_resolved(item, raw, environ))
-        except ValueError as error:
-            problems.append(Problem(where, f"{section}.{item.name}", str(error)))
+    values, problems = _read_fields(fields, section, flags, environ, config)
+    problems = _unknown_keys(section, fields, config) + problems
     if problems:
         raise SettingsError(problems)
     try:
@@ -194,6 +183,30 @@ def _unknown_keys(section: str, fields: list[SettingField], config: ConfigFile) 
         for key in config.table(section)
         if key not in names
     ]
+
+
+def _read_fields(
+    fields: list[SettingField],
+    section: str,
+    flags: Mapping[str, object],
+    environ: Mapping[str, str],
+    config: ConfigFile,
+) -> tuple[dict[str, object], list[Problem]]:
+    """Return the values that were given, and what is wrong with the others."""
+    values: dict[str, object] = {}
+    problems: list[Problem] = []
+    for item in fields:
+        given = _given(item, section, flags, environ, config)
+        if given is None:
+            if item.default is None:
+                problems.append(Problem(config.where(section), f"{section}.{item.name}", "must be given"))
+            continue
+        where, raw = given
+        try:
+            values[item.name] = item.read(_resolved(item, raw, environ))
+        except ValueError as error:
+            problems.append(Problem(where, f"{section}.{item.name}", str(error)))
+    return values, problems
 
 
 def _given(

@@ -53,17 +53,19 @@ class Crew:
         self._shifts: dict[ShardKeys, _Shift] = {}
         self._ending: list[threading.Thread] = []
         self._has_begun = False
+        self._complaints: set[ShardKeys] = set()
 
     def follow(self, shards: Sequence[ShardKeys]) -> None:
-        """Begin the loops of shards that are new, and tell those of shards that are gone to end."""
+        """Begin the loops of shards that are new, and tell those of shards that are gone to end.
+
+        A new shard that cannot begin keeps no other waiting, and is tried again by the next call.
+
+        Raises:
+            BarographError: A shard of the first call cannot begin.
+        """
         for keys in shards:
             if keys not in self._shifts:
-                stop = threading.Event()
-                loops = self._make_loops(keys, is_new=self._has_begun)
-                threads = [threading.Thread(target=_run, args=(loop, stop), daemon=True) for loop in loops]
-                for thread in threads:
-                    thread.start()
-                self._shifts[keys] = _Shift(stop, threads)
+                self._begin(keys)
         for keys in set(self._shifts) - set(shards):
             self._dismiss(keys)
         self._ending = [thread for thread in self._ending if thread.is_alive()]
@@ -79,6 +81,24 @@ class Crew:
             self._dismiss(keys)
         for thread in self._ending:
             thread.join(_JOIN_S)
+
+    def _begin(self, keys: ShardKeys) -> None:
+        try:
+            loops = self._make_loops(keys, is_new=self._has_begun)
+        except BarographError as error:
+            if not self._has_begun:
+                raise
+            if keys not in self._complaints:
+                # Producers send to it already, and nobody reads.
+                log.warning("shard.cannot_begin", extra={"tag": keys.tag, "error": str(error)})
+            self._complaints.add(keys)
+            return
+        self._complaints.discard(keys)
+        stop = threading.Event()
+        threads = [threading.Thread(target=_run, args=(loop, stop), daemon=True) for loop in loops]
+        for thread in threads:
+            thread.start()
+        self._shifts[keys] = _Shift(stop, threads)
 
     def _dismiss(self, keys: ShardKeys) -> None:
         shift = self._shifts.pop(keys)

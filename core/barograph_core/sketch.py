@@ -5,18 +5,13 @@ class of guarantee as DDSketch (Masson et al., VLDB 2019), with a shift where th
 work only, so every machine finds the same bin.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from barograph_core.arrays import FloatArray, IntArray
 from barograph_core.errors import EmptySketchError
-from barograph_core.tally import tally_keys
-
-IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
 
 RELATIVE_ACCURACY: Final = 1 / 128
 # Multiplied by this every subnormal becomes normal, and so keeps the full accuracy too.
@@ -70,39 +65,12 @@ class Sketch:
     bins: IntArray
     counts: IntArray
 
-    @classmethod
-    def of(cls, values: FloatArray) -> "Sketch":
-        """Return the sketch of finite ``values``."""
-        return cls._tally(bins_of(values), None)
-
-    @classmethod
-    def merge(cls, sketches: Sequence["Sketch"]) -> "Sketch":
-        """Return the sketch of all that went into any of ``sketches``."""
-        if not sketches:
-            return EMPTY
-        bins = np.concatenate([sketch.bins for sketch in sketches])
-        return cls._tally(bins, np.concatenate([sketch.counts for sketch in sketches]))
-
-    @classmethod
-    def _tally(cls, bins: IntArray, counts: IntArray | None) -> "Sketch":
-        """Count ``bins``, which this may overwrite."""
-        if not len(bins):
-            return EMPTY
-        lowest = int(bins.min())
-        bins -= lowest
-        used, tally = tally_keys(bins, int(bins.max()) + 1, counts)
-        return cls(used + lowest, tally)
-
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sketch):
             return NotImplemented
         return np.array_equal(self.bins, other.bins) and np.array_equal(self.counts, other.counts)
 
     __hash__ = None  # type: ignore[assignment]  # holds arrays
-
-    @property
-    def count(self) -> int:
-        return int(self.counts.sum())
 
     def quantile(self, q: float) -> float:
         """Return the value of rank ``floor(q * (count - 1))``, within ``RELATIVE_ACCURACY`` of the exact one.
@@ -124,6 +92,3 @@ class Sketch:
         rank = int(q * (int(cumulated[-1]) - 1))
         position = int(np.searchsorted(cumulated, rank, side="right"))
         return float(bin_values(self.bins[position : position + 1])[0])
-
-
-EMPTY: Final = Sketch(np.empty(0, np.int64), np.empty(0, np.int64))

@@ -8,6 +8,8 @@ from barograph_core.durations import parse_duration_ms
 
 DEFAULT_KEEP: Final = "1s:15m,10s:2h,1m:2d,1h:90d"
 _COARSEST_BLOCK: Final = 24
+# A figure record names its pane's place in the block in 16 bits.
+MAX_BLOCK_PANES: Final = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +31,24 @@ def parse_keep(text: str, allowed_lateness_ms: int = 0) -> tuple[Step, ...]:
     """Read ``1s:15m,10s:2h``: steps from fine to coarse with their retention.
 
     Raises:
-        ValueError: Not of that form, a step does not divide the next or is kept for less than one of it, or the
-            coarsest is kept for less than the allowed lateness: it takes the latest events.
+        ValueError: Not of that form, a step does not divide the next, is kept for less than one of it or goes into it
+            too often, or the coarsest is kept for less than the allowed lateness: it takes the latest events.
     """
+    pairs = _read_pairs(text)
+    for (fine, kept_ms), (coarse, _) in itertools.pairwise(pairs):
+        _check_neighbours(fine, kept_ms, coarse)
+    coarsest_ms, kept_ms = pairs[-1]
+    if kept_ms < allowed_lateness_ms:
+        raise ValueError(
+            f"the coarsest step, of {coarsest_ms} ms, is kept {kept_ms} ms, less than the allowed lateness of "
+            f"{allowed_lateness_ms} ms: events that late would have nowhere to go"
+        )
+    spans = [coarse for coarse, _ in pairs[1:]] + [pairs[-1][0] * _COARSEST_BLOCK]
+    return tuple(Step(step, keep, span) for (step, keep), span in zip(pairs, spans, strict=True))
+
+
+def _read_pairs(text: str) -> list[tuple[int, int]]:
+    """Return each step and how long it is kept."""
     pairs: list[tuple[int, int]] = []
     for item in text.split(","):
         step, separator, keep = item.strip().partition(":")
@@ -41,16 +58,16 @@ def parse_keep(text: str, allowed_lateness_ms: int = 0) -> tuple[Step, ...]:
     for step_ms, keep_ms in pairs:
         if not 0 < step_ms <= keep_ms:
             raise ValueError(f"step of {step_ms} ms, kept {keep_ms} ms, must be longer than 0 and no longer than kept")
-    for (fine, kept_ms), (coarse, _) in itertools.pairwise(pairs):
-        if coarse <= fine or coarse % fine:
-            raise ValueError(f"step of {coarse} ms is not a multiple of the finer step of {fine} ms")
-        if kept_ms < coarse:
-            raise ValueError(f"step of {fine} ms is kept {kept_ms} ms, less than one step of {coarse} ms")
-    coarsest_ms, kept_ms = pairs[-1]
-    if kept_ms < allowed_lateness_ms:
+    return pairs
+
+
+def _check_neighbours(fine: int, kept_ms: int, coarse: int) -> None:
+    if coarse <= fine or coarse % fine:
+        raise ValueError(f"step of {coarse} ms is not a multiple of the finer step of {fine} ms")
+    if kept_ms < coarse:
+        raise ValueError(f"step of {fine} ms is kept {kept_ms} ms, less than one step of {coarse} ms")
+    if coarse // fine > MAX_BLOCK_PANES:
         raise ValueError(
-            f"the coarsest step, of {coarsest_ms} ms, is kept {kept_ms} ms, less than the allowed lateness of "
-            f"{allowed_lateness_ms} ms: events that late would have nowhere to go"
+            f"step of {fine} ms goes {coarse // fine} times into the next, of {coarse} ms, "
+            f"more than {MAX_BLOCK_PANES}: put a step between the two"
         )
-    spans = [coarse for coarse, _ in pairs[1:]] + [pairs[-1][0] * _COARSEST_BLOCK]
-    return tuple(Step(step, keep, span) for (step, keep), span in zip(pairs, spans, strict=True))

@@ -6,6 +6,7 @@ from typing import Final
 
 from barograph_core.keys import ShardKeys
 from barograph_core.pane import Pane
+from barograph_core.pane_parts import unmarked
 from barograph_core.steps import Step
 from barograph_core.stream import Connection, Reply, Value, as_bytes, as_hash, as_int, as_list, as_text
 
@@ -56,10 +57,6 @@ class PaneStore:
     def base_step_ms(self) -> int:
         return self._base.step_ms
 
-    @property
-    def step_lengths_ms(self) -> tuple[int, ...]:
-        return tuple(self._steps)
-
     def keep_ms(self, step_ms: int) -> int:
         return self._steps[step_ms].keep_ms
 
@@ -78,10 +75,6 @@ class PaneStore:
         reply = self._connection.command("HGET", self._keys.closed, service)
         return None if reply is None else as_int(reply)
 
-    def block_key(self, service: str, step_ms: int, start_ms: int) -> str:
-        """Return the key of the block that holds the pane at ``start_ms``."""
-        return self._keys.panes(service, step_ms, start_ms - start_ms % self._steps[step_ms].span_ms)
-
     def read(self, service: str, step_ms: int, from_ms: int, to_ms: int) -> list[StoredPane]:
         """Return the closed panes that begin in ``[from_ms, to_ms)``, ascending; empty ones may be absent.
 
@@ -89,7 +82,8 @@ class PaneStore:
             KeyError: ``step_ms`` is not a step of the store.
         """
         span = self._steps[step_ms].span_ms
-        blocks = range(from_ms - from_ms % span, to_ms, span)
+        # A command that names no pane would be refused.
+        blocks = range(from_ms - from_ms % span, to_ms, span) if from_ms < to_ms else ()
         starts = [range(max(block, from_ms - from_ms % step_ms), min(block + span, to_ms), step_ms) for block in blocks]
         # By name: beside a block's panes lie the figures of its series, which are as many bytes again.
         commands: list[list[Value]] = [
@@ -154,12 +148,12 @@ class PaneStore:
             del self._parts[key]
         opened: dict[int, Pane] = {}
         for start, reply in found:
-            length, *blobs = as_list(reply)
+            length, *parts = as_list(reply)
             if start < closed_through_ms or not as_int(length):
                 continue
             held = self._parts.get((service, start), (0, Pane.empty()))[1]
-            if blobs:
-                held = Pane.merge([held, *(Pane.unpack(as_bytes(blob)) for blob in blobs)])
+            if parts:
+                held = Pane.merge([held, *(Pane.unpack(unmarked(as_bytes(part))) for part in parts)])
             self._parts[service, start] = (as_int(length), held)
             opened[start] = held
         return opened

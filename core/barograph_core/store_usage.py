@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from barograph_core.keys import ShardKeys
+from barograph_core.keys import ShardKeys, parse_pane_member
 from barograph_core.stream import Connection, as_hash, as_int
 
 _FIGURES: Final = ("bytes", "blocks", "dropped_blocks", "dropped_bytes", "kept_from_ms")
@@ -84,8 +84,8 @@ def read_service_usage(connection: Connection, keys: ShardKeys) -> list[ServiceU
     """
     held: dict[tuple[str, int], list[int]] = {}
     for name, weight in as_hash(connection.command("HGETALL", keys.weights)).items():
-        service, step_ms, _ = name.rsplit(":", 2)
-        held.setdefault((service, int(step_ms)), []).append(int(weight))
+        service, step_ms, _ = parse_pane_member(name)
+        held.setdefault((service, step_ms), []).append(int(weight))
     services = sorted({service for service, _ in held})
     counts = connection.pipeline([("ZCARD", keys.series(service)) for service in services])
     series = {service: as_int(count) for service, count in zip(services, counts, strict=True)}

@@ -18,7 +18,7 @@ from barograph_core.pipeline_status import (
 )
 from barograph_core.stream import Connection, EntryId, Reply, as_bytes, as_int, as_list, as_text
 
-_PAGE: Final = 250
+_PAGE: Final = 100
 # A sample of this many nodes told a stream's memory within 7 % of what the server grew by, in 0.3 ms.
 _MEMORY_SAMPLES: Final = 50
 

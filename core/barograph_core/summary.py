@@ -1,12 +1,13 @@
 """What a reader gets of a measure or a series: plain values, with their sketch."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from barograph_core.arrays import IntArray
 from barograph_core.errors import EmptySketchError
-from barograph_core.exact import ZERO, ExactSum
-from barograph_core.sketch import IntArray, Sketch
+from barograph_core.exact import ExactSum
+from barograph_core.sketch import Sketch
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +29,6 @@ class Summary:
     minimum: float
     maximum: float
     sketch: Sketch
-
-    @classmethod
-    def merge(cls, summaries: Sequence["Summary"]) -> "Summary":
-        """Return the summary of all values of all ``summaries``."""
-        return cls(
-            count=sum(summary.count for summary in summaries),
-            total=sum((summary.total for summary in summaries), ZERO),
-            squares=sum((summary.squares for summary in summaries), ZERO),
-            minimum=min((summary.minimum for summary in summaries), default=math.inf),
-            maximum=max((summary.maximum for summary in summaries), default=-math.inf),
-            sketch=Sketch.merge([summary.sketch for summary in summaries]),
-        )
 
     @property
     def bins(self) -> IntArray:

@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from barograph_core.exact_sums import ExactSums, IntArray
+from barograph_core.arrays import FloatArray, IntArray
+from barograph_core.exact_sums import ExactSums
 from barograph_core.row_groups import RowGroups, order_of
 from barograph_core.sketch import BIN_LIMIT, Sketch, bins_of
 from barograph_core.summary import Summary
 from barograph_core.tally import tally_keys, tally_sorted
-
-FloatArray = npt.NDArray[np.float64]
 
 _ROW_SHIFT: Final = 18
 # A cell of a table costs about 1 ns, putting a key in order by radix about 8.

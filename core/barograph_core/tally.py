@@ -3,9 +3,8 @@
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-IntArray = npt.NDArray[np.int64]
+from barograph_core.arrays import IntArray
 
 # A cell of a table costs about 1 ns, sorting a key of 32 bits about 20.
 _CELLS_PER_KEY: Final = 16
@@ -51,3 +50,10 @@ def _run_starts(keys: IntArray) -> IntArray:
     is_start = np.ones(len(keys), np.bool_)
     np.not_equal(keys[1:], keys[:-1], out=is_start[1:])
     return np.flatnonzero(is_start)
+
+
+def sum_by_row(values: IntArray, rows: IntArray, size: int) -> IntArray:
+    """Return for each of ``size`` rows the sum of the ``values`` that ``rows`` puts there."""
+    sums = np.zeros(size, np.int64)
+    np.add.at(sums, rows, values)
+    return sums

@@ -8,6 +8,7 @@ from barograph_core.errors import CommandRefusedError
 from barograph_core.events import KINDS
 from barograph_core.figure_store import FigureRange, FigureStore, SeriesNames
 from barograph_core.keys import ShardKeys
+from barograph_core.pane_parts import marked
 from barograph_core.self_metrics import Counters
 from barograph_core.steps import DEFAULT_KEEP, parse_keep
 from barograph_core.stream import Connection, Value
@@ -29,7 +30,7 @@ def roll_up(connection: Connection, keys: ShardKeys, closer: Closer, minute: int
     """Close a minute's roll-up that gets ``events``."""
     start_ms = minute * MINUTE.step_ms
     pane = panes_by_start([decoded("request", events)], MINUTE.step_ms)[start_ms]
-    connection.command("RPUSH", keys.rollup_parts("ranker", MINUTE.step_ms, start_ms), pane.pack())
+    connection.command("RPUSH", keys.rollup_parts("ranker", MINUTE.step_ms, start_ms), marked(pane.pack()))
     connection.command("ZADD", keys.rollups, start_ms + MINUTE.step_ms, f"ranker:{MINUTE.step_ms}:{start_ms}")
     closer.advance(2 * HOUR_MS)
 
@@ -94,8 +95,8 @@ def test_a_roll_up_without_proper_figures_is_refused(connection: Connection, key
     names = [keys.open, keys.rollups, keys.closed, keys.producers("ranker"), keys.metrics, keys.progress, keys.heard]
     names += [keys.blocks("ranker"), keys.rollup_parts("ranker", 60_000, 0), block]
     names += [keys.rollup_parts("ranker", HOUR_MS, 0)] * 2
-    head: list[Value] = ["ranker", 1_000, 300_000, 3_600_000, 7_200_000, 0]
-    pane: list[Value] = [60_000, 0, 0, 0, -1, 900_000, HOUR_MS, 0, b"pane", b"", 2, "r0", b"record"]
+    head: list[Value] = ["ranker", 1_000, 300_000, 3_600_000, 7_200_000, 0, b"new mark"]
+    pane: list[Value] = [60_000, 0, 0, b"", -1, 900_000, HOUR_MS, 0, b"pane", b"", 2, "r0", b"record"]
     with pytest.raises(CommandRefusedError, match="lacks its figures"):
         connection.call("baro_close_1", names, [*head, *pane])
     assert connection.command("EXISTS", block) == 0

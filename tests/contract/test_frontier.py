@@ -10,8 +10,8 @@ GROUP = "aggregator"
 
 
 def frontier(connection: Connection, keys: ShardKeys, consumer: str = "mine") -> tuple[int, bool, str, int]:
-    reply = connection.call("baro_frontier_1", [keys.events, keys.progress], [GROUP, 500, consumer, 300])
-    watermark, is_closer, oldest, now, _ = as_list(reply)
+    reply = connection.call("baro_frontier_1", [keys.events, keys.progress], [GROUP, 500, consumer, 300, 60_000])
+    watermark, is_closer, oldest, now, *_ = as_list(reply)
     return as_int(watermark), as_int(is_closer) == 1, as_text(oldest), as_int(now)
 
 
@@ -67,6 +67,13 @@ def test_one_worker_holds_the_closing_lease(connection: Connection, keys: ShardK
     assert not frontier(connection, keys, "other")[1]
     connection.command("HSET", keys.progress, "closer_until_ms", 0)
     assert frontier(connection, keys, "other")[1]
+
+
+def test_the_closer_says_how_long_silent_producers_are_waited_for(connection: Connection, keys: ShardKeys) -> None:
+    """The status and the console count them as it does."""
+    group_at_start(connection, keys)
+    frontier(connection, keys)
+    assert connection.command("HGET", keys.progress, "no_data_ms") == b"60000"
 
 
 def test_an_id_from_the_future_does_not_carry_the_watermark_away(connection: Connection, keys: ShardKeys) -> None:

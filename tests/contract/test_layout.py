@@ -21,6 +21,16 @@ def test_an_epoch_is_raised_and_never_lowered(connection: Connection, keys: Shar
     assert connection.command("GET", keys.epoch) == b"5"
 
 
+def test_an_epoch_is_taken_back_unless_it_was_raised_again(connection: Connection, keys: ShardKeys) -> None:
+    """A change that comes to nothing opens its own gates, not those of the change after it."""
+    connection.call("baro_epoch_1", [keys.epoch], [3])
+    replies = [connection.call("baro_reopen_1", [keys.epoch], args) for args in ([2, 1], [3, 2], [3, 2])]
+    assert replies == [0, 1, 0]
+    assert connection.command("GET", keys.epoch) == b"2"
+    with pytest.raises(CommandRefusedError):
+        connection.call("baro_reopen_1", [keys.epoch], [2, "x"])
+
+
 def test_a_layout_replaces_the_one_that_was_read(connection: Connection, keys: ShardKeys) -> None:
     meta = meta_key(keys.prefix)
     assert texts(connection, "baro_layout_1", [meta], [0, 1, "3,8", "0", "ranker", "0"]) == ["ok", "1"]

@@ -219,3 +219,15 @@ def test_without_a_group_nothing_is_trimmed(connection: Connection, keys: ShardK
     args: list[Value] = [GROUP, HOUR_MS, 1, 100, *NOTHING_SEEN]
     reply = connection.call("baro_retain_1", [keys.events, keys.progress], args)
     assert (reply, connection.command("XLEN", keys.events)) == (None, 1)
+
+
+def test_the_books_are_read_once_a_call_unless_entries_were_lost(server: Connection, keys: ShardKeys) -> None:
+    """Each look reads unread entries whole, and the server stands still meanwhile."""
+    filled(server, keys, 400)
+    commit(server, keys, read(server, keys, 300))
+    server.command("CONFIG", "RESETSTAT")
+    account, (processed, overtaken, *_) = retain(server, keys, keep_ms=0)
+    stats = as_text(server.command("INFO", "commandstats"))
+    assert (processed, overtaken, account.unread) == (300, 0, 100)
+    assert "cmdstat_xinfo|stream:calls=1," in stats
+    assert account == retain(server, keys)[0]

@@ -2,10 +2,11 @@
 
 import pytest
 
-from barograph_core.alerts import AlertRecord, AlertState, Severity, Transition
+from barograph_core.alerts import AlertRecord, AlertState, Severity
 from barograph_core.keys import ShardKeys
 from barograph_core.service_end import ServiceEnd, Waiting, retire_call
 from barograph_core.stream import Connection, Entry, EntryId, as_entries, as_hash, as_int, as_list, as_text
+from barograph_core.transitions import Transition
 from tests.support import append, request_batch, stream_ids
 
 GROUP = "aggregator"
@@ -52,6 +53,13 @@ def alert(connection: Connection, keys: ShardKeys, state: AlertState) -> AlertRe
     return record
 
 
+def told_of_endings(connection: Connection, keys: ShardKeys) -> dict[str, bytes]:
+    """Return what is left in ``progress``, without when places were last freed: it is there where any were."""
+    progress = as_hash(connection.command("HGETALL", keys.progress))
+    assert ("places_freed_ms" in progress) == ("series_dropped" in progress)
+    return {name: value for name, value in progress.items() if name != "places_freed_ms"}
+
+
 def all_keys(connection: Connection, keys: ShardKeys) -> list[str]:
     return sorted(as_text(name) for name in as_list(connection.command("KEYS", f"{keys.prefix}:*")))
 
@@ -61,7 +69,8 @@ def test_a_retired_service_leaves_the_lists(connection: Connection, keys: ShardK
     list_service(connection, keys)
     append(connection, keys, {}, mode="heartbeat", seq=0, through_ms=5_000)
     connection.command("HSET", keys.panes("ranker", 1_000, 0), "1000", b"pane")
-    assert end.retire(EntryId(0, 0), KEEP_MS) is None
+    assert end.retire(EntryId(0, 0)) is None
+    assert told_of_endings(connection, keys) == {"series_dropped": b"1"}
     gone = (keys.closed, keys.heard, keys.producers("ranker"), keys.series("ranker"), keys.state("ranker"))
     assert connection.command("EXISTS", *gone) == 0
     assert connection.command("EXISTS", keys.panes("ranker", 1_000, 0)) == 1
@@ -74,12 +83,12 @@ def test_retiring_waits_for_what_was_sent_before(connection: Connection, keys: S
     list_service(connection, keys)
     until = send(connection, keys)
     ids = read_all(connection, keys)
-    assert end.retire(until, KEEP_MS) == Waiting(oldest=until)
+    assert end.retire(until) == Waiting(oldest=until)
     connection.command("XACK", keys.events, GROUP, *ids)
     connection.command("ZADD", keys.open, 2_000, "ranker:1000:1000", 2_000, "ranker2:1000:1000")
-    assert end.retire(until, KEEP_MS) == Waiting(open_panes=1)
+    assert end.retire(until) == Waiting(open_panes=1)
     connection.command("ZREM", keys.open, "ranker:1000:1000")
-    assert end.retire(until, KEEP_MS) is None
+    assert end.retire(until) is None
 
 
 def test_a_firing_alert_of_a_retired_service_is_resolved_and_says_why(
@@ -90,9 +99,9 @@ def test_a_firing_alert_of_a_retired_service_is_resolved_and_says_why(
     firing = alert(connection, keys, AlertState.FIRING)
     alert(connection, keys, AlertState.PENDING)
     connection.command("SET", keys.cooldown(firing.alert_id), "error:300000")
-    end.retire(EntryId(0, 0), KEEP_MS)
+    end.retire(EntryId(0, 0))
     assert end.end_alerts("ops", 9_000) == 2
-    end.retire(EntryId(0, 0), KEEP_MS)
+    end.retire(EntryId(0, 0))
     entries = as_entries(connection.command("XRANGE", keys.alerts, "-", "+"))
     told = sorted((t.before, t.after, t.notify, t.reason, t.actor) for t in map(_transition, entries))
     assert told == [
@@ -146,7 +155,7 @@ def test_a_deleted_service_leaves_no_key(connection: Connection, keys: ShardKeys
     assert (deleted.entry_id, deleted.keys) == (EntryId(0, 0), 10)
     assert end.finish_deletion() is None
     assert all_keys(connection, keys) == sorted([keys.alerts, keys.progress])
-    assert as_hash(connection.command("HGETALL", keys.progress)) == {"deletions": b"1"}
+    assert told_of_endings(connection, keys) == {"deletions": b"1", "series_dropped": b"1"}
 
 
 def test_other_services_keep_everything(connection: Connection, keys: ShardKeys, end: ServiceEnd) -> None:
@@ -208,7 +217,7 @@ def test_a_deletion_ends_when_nothing_older_is_on_its_way(
     connection.command("XACK", keys.events, GROUP, *ids)
     assert end.finish_deletion() is None
     assert connection.command("EXISTS", keys.series("ranker"), keys.state("ranker")) == 0
-    assert as_hash(connection.command("HGETALL", keys.progress)) == {"deletions": b"1"}
+    assert told_of_endings(connection, keys) == {"deletions": b"1", "series_dropped": b"1"}
 
 
 def test_a_key_that_comes_into_being_meanwhile_is_not_forgotten(connection: Connection, keys: ShardKeys) -> None:
@@ -247,15 +256,17 @@ def test_entries_of_a_service_are_found_and_deleted_on_every_stream(
 def test_deliveries_and_dead_letters_are_known_by_what_they_tell_of(
     connection: Connection, keys: ShardKeys, end: ServiceEnd
 ) -> None:
-    """A delivery names the transition; a dead notification holds the alert as JSON."""
+    """A delivery names the transition; a dead notification holds the alert as JSON, where a label may bear any name."""
     connection.command("XADD", keys.deliveries, "*", "transition", "t1", "channel", "hook")
     connection.command("XADD", keys.deliveries, "*", "transition", "t2", "channel", "hook")
-    connection.command(
-        "XADD", keys.dead, "*", "dead_stage", "notifier", "notification", '{"entry":{"service":"ranker"}}'
+    others = (
+        '{"entry":{"service":"ranker2"}}',
+        '{"entry":{"service":"other","labels":{"service":"ranker"}}}',
+        '{"service":"ranker"',
+        "[1]",
     )
-    connection.command(
-        "XADD", keys.dead, "*", "dead_stage", "notifier", "notification", '{"entry":{"service":"ranker2"}}'
-    )
+    for notification in ('{"entry":{"service":"ranker"}}', *others):
+        connection.command("XADD", keys.dead, "*", "dead_stage", "notifier", "notification", notification)
     assert end.search(keys.deliveries, None, ["t1"], is_deleting=True).entries == 1
     assert end.search(keys.dead, is_deleting=True).entries == 1
-    assert (connection.command("XLEN", keys.deliveries), connection.command("XLEN", keys.dead)) == (1, 1)
+    assert (connection.command("XLEN", keys.deliveries), connection.command("XLEN", keys.dead)) == (1, len(others))

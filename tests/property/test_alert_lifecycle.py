@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from barograph_alerter.rules import NO_DATA, Rule
 from barograph_alerter.state_machine import Fact, Identity, Outcome, step
-from barograph_core.alerts import AlertRecord, AlertState, transition_of
+from barograph_core.alerts import AlertRecord, AlertState
+from barograph_core.transitions import transition_of
 from tests.unit.alerter.build import rule_of
 
 IDENTITY: Final = Identity("a1", "ranker", {})

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from barograph_core.errors import MalformedEventError
 from barograph_core.events import MAX_MAGNITUDE
-from barograph_core.exact import ExactSum
 from barograph_core.pane import Pane
-from barograph_core.sketch import RELATIVE_ACCURACY, Sketch, bin_values
+from barograph_core.sketch import RELATIVE_ACCURACY, bin_values
 from tests.batches import Event, decoded, panes_by_start, values
+from tests.reference import exact_sum, merged, row_of, sketch_of
 
 T = TypeVar("T")
 
@@ -58,7 +58,7 @@ def test_a_quantile_is_within_its_accuracy(numbers: list[float], q: float) -> No
     """1/128 of the exact value of that rank, for every float64 there is within bounds."""
     exact = sorted(numbers)[math.floor(q * (len(numbers) - 1))]
     # Exact arithmetic: the bound must hold to the last bit.
-    error = abs(_ratio(Sketch.of(np.array(numbers)).quantile(q)) - _ratio(exact))
+    error = abs(_ratio(sketch_of(np.array(numbers)).quantile(q)) - _ratio(exact))
     assert error <= abs(_ratio(exact)) * _ratio(RELATIVE_ACCURACY)
 
 
@@ -86,15 +86,15 @@ def test_every_rank_keeps_its_accuracy_on_any_merge(shape: str, size: int, seed:
     """1/128 of the exact value, at every rank, whatever was merged with what first."""
     numbers = SHAPES[shape](np.random.default_rng(seed), size)
     cuts = sorted(shuffle.randrange(len(numbers) + 1) for _ in range(shuffle.randrange(20)))
-    sketches = [Sketch.of(part) for part in np.split(np.random.default_rng(seed).permutation(numbers), cuts)]
-    merged = merge_as_tree(sketches, Sketch.merge, shuffle)
+    rows = [row_of(part) for part in np.split(np.random.default_rng(seed).permutation(numbers), cuts)]
+    sketch = merge_as_tree(rows, merged, shuffle).summaries()[0].sketch
     exact = np.sort(numbers)
-    answers = np.repeat(bin_values(merged.bins), merged.counts)
+    answers = np.repeat(bin_values(sketch.bins), sketch.counts)
     # 0.79 % is what is promised: the exact bound, and room for the rounding of this very comparison.
     assert (np.abs(answers - exact) <= 0.0079 * np.abs(exact)).all()
     for rank in (0, size // 2, len(exact) - 1):
         q = min(1.0, (rank + 0.5) / max(1, len(exact) - 1))
-        assert merged.quantile(q) == answers[math.floor(q * (len(exact) - 1))]
+        assert sketch.quantile(q) == answers[math.floor(q * (len(exact) - 1))]
 
 
 def merge_as_tree(parts: list[T], merge: Callable[[list[T]], T], shuffle: random.Random) -> T:
@@ -112,8 +112,8 @@ def test_an_exact_sum_has_no_order(numbers: list[float], shuffle: random.Random)
     """Equal in any order, and correctly rounded."""
     shuffled = numbers[:]
     shuffle.shuffle(shuffled)
-    assert ExactSum.of(shuffled) == ExactSum.of(numbers)
-    assert float(ExactSum.of(numbers)) == math.fsum(numbers)
+    assert exact_sum(shuffled) == exact_sum(numbers)
+    assert float(exact_sum(numbers)) == math.fsum(numbers)
 
 
 @settings(max_examples=100, deadline=None)
@@ -177,7 +177,7 @@ def test_a_pane_agrees_with_the_events(given_events: tuple[str, list[Event]]) ->
     numbers = values(events)
     assert (row.count, summary.count) == (len(events), len(numbers))
     assert summary.sum == math.fsum(numbers)
-    assert summary.squares == ExactSum.of(number * number for number in numbers)
+    assert summary.squares == exact_sum(number * number for number in numbers)
     assert summary.minimum == min(numbers, default=math.inf)
     assert summary.maximum == max(numbers, default=-math.inf)
     if kind == "request":

@@ -1,10 +1,12 @@
 -- baro_close_1: compare-and-set closing of panes, or of roll-ups, of one service: in order, up to the first that cannot be.
 -- KEYS open rollups closed producers metrics progress heard blocks, then for each pane: parts block above covering
 --      parts: what it is made from; above: the parts of its roll-up; covering: those of the finest step that is kept so long
--- ARGV service base_step_ms no_data_ms metrics_keep_ms longest_keep_ms deletions, then for each pane:
+-- ARGV service base_step_ms no_data_ms metrics_keep_ms longest_keep_ms deletions mark, then for each pane:
 --      step_ms start_ms block_start_ms token revision keep_ms above_step_ms covering_step_ms blob news k field value ...
---      token: length of the parts list that `blob` was made from; revision: of the stored pane that `blob` includes, -1 for none
---      deletions: as it was before the parts were read; above_step_ms: 0 when there is no coarser step
+--      token: the mark of the last of the parts that `blob` was made from (pane_parts.py), "" for none: lists only grow and go as
+--      a whole, so it tells all of them; revision: of the stored pane that `blob` includes, -1 for none
+--      deletions: as it was before the parts were read; mark: of what this call hands up, new for each call
+--      above_step_ms: 0 when there is no coarser step
 --      covering_step_ms: 0 while the pane's own retention lasts
 --      news: what the roll-up has not got yet, "" when that is `blob`; k counts fields and values: of a pane of the base step,
 --      those of the closed entry; of a roll-up, the name and the record of each series, whose first two bytes are the
@@ -15,18 +17,20 @@
 --      | {"hole", closed_through_ms}: instances are missing in the empty panes before this one; close those first, each tells.
 -- Cost: O(panes * (log n + size of blob)), and of a roll-up O(what is kept of its series in the block).
 -- allow-oom: closing frees the parts.
-local HEAD_KEYS, PANE_KEYS, HEAD_ARGS, PANE_ARGS = 8, 4, 6, 11
+local HEAD_KEYS, PANE_KEYS, HEAD_ARGS, PANE_ARGS = 8, 4, 7, 11
+local MARK_BYTES = 8
 -- A pane holds up to 100,000 series.
 local MOST_FIELDS = 200000
 local FIGURES_AT_ONCE = 500
 
 local function parse_pane(keys, args, at, key)
-  local wrong_argument = not_whole(args, {at, at + 1, at + 2, at + 3, at + 5, at + 6, at + 7, at + 10})
+  local wrong_argument = not_whole(args, {at, at + 1, at + 2, at + 5, at + 6, at + 7, at + 10})
   if wrong_argument then return nil, wrong_argument end
   local k = tonumber(args[at + 10])
   if k % 2 ~= 0 or k > MOST_FIELDS or at + 10 + k > #args or not tonumber(args[at + 4]) or not keys[key + 3] then
     return nil, fail('a pane lacks keys, arguments or fields')
   end
+  if #args[at + 3] ~= 0 and #args[at + 3] ~= MARK_BYTES then return nil, fail('a token is a mark or nothing') end
   local step, start = tonumber(args[at]), tonumber(args[at + 1])
   local pane = {
     parts = keys[key], block = keys[key + 1], above = keys[key + 2], covering = keys[key + 3],
@@ -50,6 +54,7 @@ end
 local function parse(keys, args)
   local wrong_argument = not_whole(args, {2, 3, 4, 5, 6})
   if wrong_argument then return nil, wrong_argument end
+  if #(args[7] or '') ~= MARK_BYTES then return nil, fail('argument 7 must be a mark') end
   local wrong = wrong_type({
     {keys[1], 'zset'}, {keys[2], 'zset'}, {keys[3], 'hash'}, {keys[4], 'zset'}, {keys[5], 'stream'}, {keys[6], 'hash'},
     {keys[7], 'zset'}, {keys[8], 'zset'},
@@ -65,16 +70,20 @@ local function parse(keys, args)
   return panes
 end
 
+local function last_mark(parts)
+  return string.sub(redis.call('LINDEX', parts, -1) or '', 1, MARK_BYTES)
+end
+
 -- Returns why the pane cannot be closed as it was read, or nil.
 local function refusal(keys, args, pane, through, stored)
-  if whole(redis.call('LLEN', pane.parts)) ~= pane.token or stored ~= pane.revision then return {'changed'} end
+  if last_mark(pane.parts) ~= pane.token or stored ~= pane.revision then return {'changed'} end
   local is_first = pane.is_base and pane.start >= (through or 0)
-  if pane.token == '0' and not (is_first and through) then
+  if pane.token == '' and not (is_first and through) then
     -- Nothing to close: not an empty pane that comes next. What a service left that was deleted must not come back.
     redis.call('ZREM', pane.queue, pane.member)
     return {'changed'}
   end
-  if pane.token ~= '0' and not redis.call('ZSCORE', pane.queue, pane.member) then return {'changed'} end
+  if pane.token ~= '' and not redis.call('ZSCORE', pane.queue, pane.member) then return {'changed'} end
   -- A retired service is closed through everything: its roll-ups are finished as the watermark passes them.
   if not pane.is_base and through and through < pane.finish then return {'changed'} end
   if is_first and through and pane.start > through and count_missing(keys[4], pane.start, args[3]) > 0 then
@@ -124,7 +133,7 @@ end
 
 local function hand_up(keys, args, parts, step, pane)
   local start = pane.start - pane.start % step
-  redis.call('RPUSH', parts, pane.news)
+  redis.call('RPUSH', parts, args[7] .. pane.news)
   redis.call('ZADD', keys[2], whole(start + step), args[1] .. ':' .. whole(step) .. ':' .. whole(start))
 end
 
@@ -153,7 +162,7 @@ local function close_pane(keys, args, pane, now)
   local is_first = pane.is_base and pane.start >= (through or 0)
   redis.call('ZREM', pane.queue, pane.member)
   redis.call('DEL', pane.parts)
-  if pane.is_base and pane.token ~= '0' then redis.call('ZADD', keys[7], 'GT', whole(pane.finish), args[1]) end
+  if pane.is_base and pane.token ~= '' then redis.call('ZADD', keys[7], 'GT', whole(pane.finish), args[1]) end
   if pane.covering_step > 0 and pane.is_base and not is_first and stored < 0 then
     -- Stored now, the late events alone would look like the whole of a pane that has expired.
     hand_up(keys, args, pane.covering, pane.covering_step, pane)

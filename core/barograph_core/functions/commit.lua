@@ -1,7 +1,8 @@
 -- baro_commit_1: fenced commit of partial panes. Either all of it happens or, when another consumer has
 -- claimed any of the entries meanwhile, none.
 -- KEYS events open progress metrics parts...
--- ARGV group consumer step_ms requests errors keep_ms n id(1..n, ascending) then for each parts key: service start_ms blob
+-- ARGV group consumer step_ms requests errors keep_ms n id(1..n, ascending) then for each parts key: service start_ms part
+--      part: a mark of its own and the packed pane (pane_parts.py)
 -- Replies {"ok"} | {"lost", id...} | {"deleted", service, id}: the service was deleted, with its entries up to that id.
 -- Cost: O(n + parts).
 -- allow-oom: it frees entries; refused, a full server would deadlock the pipeline.
@@ -35,7 +36,7 @@ local function commit(keys, args)
   local n = tonumber(args[7])
   local first = 8 + n
   if n == 0 or (#args - first + 1) ~= 3 * (#keys - 4) then
-    return fail('each parts key needs service, start_ms and blob')
+    return fail('each parts key needs service, start_ms and part')
   end
   for at = first + 1, #args, 3 do
     wrong_argument = not_whole(args, {at})

@@ -1,7 +1,6 @@
 -- baro_dead_1: move an entry that can never be processed to the dead-letter stream and acknowledge it, fenced.
 -- KEYS stream dead progress      ARGV group consumer id stage reason attempts
 -- Replies {"ok", dead id} | {"lost", id}. Cost: O(size of the entry). allow-oom: it frees a pending entry.
-local DEAD_LENGTH = 10000
 -- Beyond these a foreign entry is not copied whole: unpack() refuses some thousands of values, and then the entry
 -- could never be buried. An entry of ours has 11 fields and 1 MiB of data.
 local MOST_FIELDS, MOST_BYTES = 100, 2097152
@@ -74,8 +73,7 @@ redis.register_function({function_name = 'baro_lost_1', callback = give_up, flag
 local function reap(keys, args)
   local gone = {}
   for _, flat in ipairs(redis.call('XINFO', 'CONSUMERS', keys[1], args[1])) do
-    local info = {}
-    for i = 1, #flat, 2 do info[flat[i]] = flat[i + 1] end
+    local info = pairs_of(flat)
     if info['pending'] == 0 and info['idle'] > tonumber(args[2]) then
       redis.call('XGROUP', 'DELCONSUMER', keys[1], args[1], info['name'])
       gone[#gone + 1] = info['name']

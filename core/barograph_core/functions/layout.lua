@@ -15,6 +15,19 @@ end
 
 redis.register_function('baro_epoch_1', raise_epoch)
 
+-- baro_reopen_1: takes back the epoch of a change that comes to nothing, unless a later change has raised it further.
+-- KEYS epoch      ARGV epoch_of_the_change epoch_before
+-- Replies 1 | 0. Cost: O(1).
+local function reopen(keys, args)
+  local wrong_argument = not_whole(args, {1, 2})
+  if wrong_argument then return wrong_argument end
+  if redis.call('GET', keys[1]) ~= args[1] then return 0 end
+  redis.call('SET', keys[1], args[2])
+  return 1
+end
+
+redis.register_function('baro_reopen_1', reopen)
+
 -- baro_layout_1: compare-and-set of the layout.
 -- KEYS meta      ARGV expected_epoch epoch tags extra then for each pin: service tag
 -- Replies {"ok", epoch} | {"stale", epoch}: somebody else changed it meanwhile. Cost: O(pins).
@@ -37,7 +50,7 @@ redis.register_function('baro_layout_1', write_layout)
 -- baro_services_1: the services of entries that are not committed yet, a page at a time.
 -- KEYS events      ARGV group after limit
 --      after: id of the last entry seen, "" at first
--- Replies {id to go on after or "" at the end, service...}. Cost: O(limit).
+-- Replies {id to go on after or "" at the end, service...}. Cost: O(limit entries, whole). Callers keep to 100.
 local function unread_services(keys, args)
   local wrong_argument = not_whole(args, {3})
   if wrong_argument then return wrong_argument end
@@ -50,12 +63,10 @@ local function unread_services(keys, args)
   local page = redis.call('XRANGE', keys[1], from, '+', 'COUNT', args[3])
   local reply, seen = {#page == tonumber(args[3]) and page[#page][1] or ''}, {}
   for _, entry in ipairs(page) do
-    local fields = entry[2]
-    for i = 1, #fields, 2 do
-      if fields[i] == 'service' and not seen[fields[i + 1]] then
-        seen[fields[i + 1]] = true
-        reply[#reply + 1] = fields[i + 1]
-      end
+    local service = pairs_of(entry[2])['service']
+    if service and not seen[service] then
+      seen[service] = true
+      reply[#reply + 1] = service
     end
   end
   return reply

@@ -19,7 +19,8 @@ end
 local function enqueue(keys, args)
   local wrong = wrong_type({{keys[1], 'stream'}, {keys[2], 'zset'}, {keys[3], 'hash'}, {keys[4], 'stream'}})
   if wrong then return fail(wrong) end
-  if args[6] ~= '' and not tonumber(args[5]) then return fail('due_ms must be a number') end
+  local wrong_argument = not_whole(args, args[6] ~= '' and {5, 7} or {7})
+  if wrong_argument then return wrong_argument end
   if #args > 7 and (#args - 7) % 2 ~= 0 then return fail('a field of the deliveries entry lacks its value') end
   if #lost_ids(keys[1], args[1], args[2], {args[3]}) > 0 then return {'lost'} end
   if args[6] ~= '' then
@@ -62,9 +63,8 @@ local function delivered(keys, args)
     keys[6] and {keys[6], 'string'},
   })
   if wrong then return fail(wrong) end
-  for _, at in ipairs({5, 8, 9, 11}) do
-    if not tonumber(args[at]) then return fail('due_ms, remember_ms, cooldown_ms and keep_ms must be numbers') end
-  end
+  local wrong_argument = not_whole(args, {5, 8, 9, 11})
+  if wrong_argument then return wrong_argument end
   if #args < 15 or #args % 2 ~= 1 then return fail('a field of the deliveries entry lacks its value') end
   if redis.call('GET', keys[4]) ~= args[1] then return {'fenced'} end
   if redis.call('HEXISTS', keys[2], args[3]) == 0 then return {'fenced'} end
@@ -86,7 +86,7 @@ local function delivered(keys, args)
     redis.call('ZADD', keys[1], is_overtaken and 0 or args[5], args[2])
   end
   if result == 'dead' then
-    redis.call('XADD', keys[5], 'MAXLEN', '~', 10000, '*', 'dead_stage', 'notifier', 'dead_reason', args[12],
+    redis.call('XADD', keys[5], 'MAXLEN', '~', DEAD_LENGTH, '*', 'dead_stage', 'notifier', 'dead_reason', args[12],
       'dead_attempts', args[13], 'dead_stream', keys[1], 'dead_id', args[3], 'dead_at_ms', whole(now),
       'notification', args[6])
   end

@@ -18,6 +18,18 @@ local function count_alerts(state)
   return count
 end
 
+-- Deletes the list of series kept apart, and returns how many keys went. A replay of older panes finds other series in
+-- the list than were kept then, and says so; workers forget what they were told (frontier.lua) and ask again: without
+-- that the places of series they take for admitted would be given away beside them.
+local function drop_series(series, progress)
+  local gone = redis.call('DEL', series)
+  if gone == 1 then
+    redis.call('HSET', progress, 'places_freed_ms', whole(now_ms()))
+    redis.call('HINCRBY', progress, 'series_dropped', 1)
+  end
+  return gone
+end
+
 local function types_of(keys)
   return wrong_type({
     {keys[1], 'stream'}, {keys[2], 'hash'}, {keys[3], 'zset'}, {keys[4], 'hash'}, {keys[5], 'zset'}, {keys[6], 'zset'},
@@ -63,8 +75,7 @@ local function retire(keys, args)
   local was_listed = redis.call('HDEL', keys[2], service)
   redis.call('ZREM', keys[5], service)
   redis.call('DEL', keys[6])
-  -- A replay of older panes finds other series in the list than were kept then, and says so.
-  if redis.call('DEL', keys[7]) == 1 then redis.call('HSET', keys[4], 'places_freed_ms', whole(now_ms())) end
+  drop_series(keys[7], keys[4])
   local alerts = count_alerts(keys[8])
   if alerts == 0 then redis.call('DEL', keys[8]) end
   if was_listed == 1 then add(keys[9], now_ms(), args[5], {'type', 'retired', 'service', service}) end
@@ -98,11 +109,9 @@ local function delete(keys, args)
     end
   end
 
-  local last, latest = '0-0', redis.call('HGET', keys[5], 'deleted')
-  local facts = redis.pcall('XINFO', 'STREAM', keys[1])
-  for i = 1, #facts, 2 do
-    if facts[i] == 'last-generated-id' then last = facts[i + 1] end
-  end
+  local latest = redis.call('HGET', keys[5], 'deleted')
+  -- An error, which has no pairs, where there is no stream.
+  local last = pairs_of(redis.pcall('XINFO', 'STREAM', keys[1]))['last-generated-id'] or '0-0'
   redis.call('HSET', keys[5], 'deleted:' .. service, last, 'deleted', (latest and is_before(last, latest)) and latest or last)
   redis.call('HINCRBY', keys[5], 'deletions', 1)
   redis.call('HDEL', keys[2], service)
@@ -111,7 +120,7 @@ local function delete(keys, args)
     redis.call('ZREM', keys[3], member)
     redis.call('ZREM', keys[4], member)
   end
-  local gone = 0
+  local gone = drop_series(keys[8], keys[5])
   for i = 7, #keys do gone = gone + redis.call('UNLINK', keys[i]) end
   return {'ok', last, gone}
 end
@@ -135,7 +144,7 @@ local function deleted(keys, args)
   local oldest = is_behind(keys[1], args[1], id)
   if oldest then return {'behind', oldest} end
   redis.call('HDEL', keys[4], 'deleted:' .. service)
-  redis.call('DEL', keys[5])
+  drop_series(keys[5], keys[4])
   local is_back = redis.call('HEXISTS', keys[2], service) == 1 or members_of(keys[3], service) > 0
   if not is_back then redis.call('DEL', keys[6]) end
   for _, field in ipairs(redis.call('HKEYS', keys[4])) do
@@ -149,8 +158,8 @@ redis.register_function({function_name = 'baro_deleted_1', callback = deleted, f
 
 -- baro_purge_1: look for the entries of a service on any stream, and delete them, some hundreds at a time.
 -- KEYS stream      ARGV service mode(look|delete) from until count transition...
---      An entry is the service's when its field `service` is exactly that, its field `transition` one of those given, or its
---      field `notification` (of a dead letter) tells of the service. Hints that name other services beside it are not.
+--      An entry is the service's when its field `service` is exactly that, its field `transition` one of those given, or the
+--      alert in its field `notification` (of a dead letter) is. Hints that name other services beside it are not.
 -- Replies {id to go on from or "" at the end, entries found, {instance...}, {transition...}, {alert id...}} of those found.
 -- Cost: O(count entries).
 local function set_of(args, first)
@@ -165,20 +174,29 @@ local function list_of(set)
   return list
 end
 
+local function service_told(notification)
+  local is_read, item = pcall(cjson.decode, notification)
+  local entry = is_read and type(item) == 'table' and item.entry
+  return type(entry) == 'table' and entry.service or nil
+end
+
+local function is_of(fields, service, wanted)
+  if fields['service'] == service or wanted[fields['transition'] or false] then return true end
+  return fields['notification'] and service_told(fields['notification']) == service
+end
+
 local function purge(keys, args)
   local wrong = wrong_type({{keys[1], 'stream'}})
   if wrong then return fail(wrong) end
   local wrong_argument = not_whole(args, {5})
   if wrong_argument then return wrong_argument end
   if args[2] ~= 'look' and args[2] ~= 'delete' then return fail('unknown mode ' .. tostring(args[2])) end
-  local wanted, told = set_of(args, 6), '"service":"' .. args[1] .. '"'
+  local wanted = set_of(args, 6)
   local found, seen = {}, {instance = {}, transition = {}, alert_id = {}}
   local page = redis.call('XRANGE', keys[1], args[3], args[4], 'COUNT', args[5])
   for _, entry in ipairs(page) do
-    local fields = {}
-    for i = 1, #entry[2], 2 do fields[entry[2][i]] = entry[2][i + 1] end
-    local is_ours = fields['service'] == args[1] or (fields['transition'] and wanted[fields['transition']])
-    if is_ours or string.find(fields['notification'] or '', told, 1, true) then
+    local fields = pairs_of(entry[2])
+    if is_of(fields, args[1], wanted) then
       found[#found + 1] = entry[1]
       for name, set in pairs(seen) do
         if fields[name] then set[fields[name]] = true end

@@ -2,6 +2,9 @@
 -- Rules that hold in all of them: keys of one slot, data only through KEYS and ARGV, and everything
 -- checked before the first write, because a function that fails half-way is not rolled back.
 
+-- Entries that a dead-letter stream keeps, about.
+local DEAD_LENGTH = 10000
+
 local function whole(number)
   -- tostring() would write 1.7e+12 for a time in ms.
   return string.format('%.0f', number)
@@ -56,13 +59,19 @@ local function is_before(left, right)
   return left_ms < right_ms or (left_ms == right_ms and left_seq < right_seq)
 end
 
+-- Returns a flat reply of names and values as a table by name.
+local function pairs_of(flat)
+  local by_name = {}
+  for i = 1, #flat, 2 do by_name[flat[i]] = flat[i + 1] end
+  return by_name
+end
+
 -- Returns what XINFO GROUPS tells of a group by name, or nil when there is no such stream or group.
 local function group_info(stream, group)
   local found = redis.pcall('XINFO', 'GROUPS', stream)
   if found.err then return nil end
   for _, flat in ipairs(found) do
-    local info = {}
-    for i = 1, #flat, 2 do info[flat[i]] = flat[i + 1] end
+    local info = pairs_of(flat)
     if info['name'] == group then return info end
   end
   return nil

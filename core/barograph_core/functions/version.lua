@@ -4,3 +4,10 @@ redis.register_function({
   callback = function() return LIBRARY_VERSION end,
   flags = {'no-writes'},
 })
+
+-- baro_build_1: which of the libraries of this version it is. Replies a text.
+redis.register_function({
+  function_name = 'baro_build_1',
+  callback = function() return LIBRARY_BUILD end,
+  flags = {'no-writes'},
+})

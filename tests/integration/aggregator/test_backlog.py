@@ -5,8 +5,8 @@ from collections.abc import Callable
 from barograph_aggregator.closing import Closer
 from barograph_aggregator.commit import FencedCommitter
 from barograph_aggregator.settings import AggregatorSettings
-from barograph_aggregator.worker import GROUP, AggregatorHandler
-from barograph_core.keys import ShardKeys
+from barograph_aggregator.worker import AggregatorHandler
+from barograph_core.keys import AGGREGATOR_GROUP, ShardKeys
 from barograph_core.self_metrics import Counters
 from barograph_core.steps import DEFAULT_KEEP, parse_keep
 from barograph_core.store import PaneStore
@@ -30,7 +30,12 @@ class Backlog:
         self.start_ms = (as_int(as_list(connection.command("TIME"))[0]) - SECONDS - 60) * 1_000
         steps, settings = parse_keep(DEFAULT_KEEP), AggregatorSettings(self_panes=False)
         committer = FencedCommitter(
-            connection, keys, group=GROUP, consumer="mine", step_ms=1_000, keep_metrics_ms=settings.keep_metrics_ms
+            connection,
+            keys,
+            group=AGGREGATOR_GROUP,
+            consumer="mine",
+            step_ms=1_000,
+            keep_metrics_ms=settings.keep_metrics_ms,
         )
         self.handler = AggregatorHandler(
             connection,
@@ -57,11 +62,11 @@ class Backlog:
                     ["XADD", self.keys.events, entry_id, *(item for pair in fields.items() for item in pair)]
                 )
         self.connection.pipeline(commands)
-        self.connection.command("XGROUP", "CREATE", self.keys.events, GROUP, "0")
+        self.connection.command("XGROUP", "CREATE", self.keys.events, AGGREGATOR_GROUP, "0")
 
     def read_some(self) -> bool:
         reply = self.connection.command(
-            "XREADGROUP", "GROUP", GROUP, "mine", "COUNT", ENTRIES_A_READ, "STREAMS", self.keys.events, ">"
+            "XREADGROUP", "GROUP", AGGREGATOR_GROUP, "mine", "COUNT", ENTRIES_A_READ, "STREAMS", self.keys.events, ">"
         )
         entries = [] if reply is None else as_entries(as_list(as_list(reply)[0])[1])
         if entries:

@@ -8,14 +8,14 @@ import pytest
 
 from barograph_aggregator.retention import EventRetention
 from barograph_aggregator.settings import AggregatorSettings
-from barograph_aggregator.worker import GROUP
+from barograph_core.clock import Clock, SystemClock
 from barograph_core.events_account import EventsAccount
-from barograph_core.keys import ShardKeys
+from barograph_core.keys import AGGREGATOR_GROUP, ShardKeys
 from barograph_core.library import ensure_library
 from barograph_core.pipeline import PipelineReader
 from barograph_core.self_metrics import Counters
 from barograph_core.stream import Connection, as_int
-from tests.support import append, request_batch, wait_until
+from tests.support import FakeClock, append, request_batch, wait_until
 
 BOUND_BYTES = 400_000
 EVENTS = 40
@@ -36,13 +36,14 @@ class Shard:
         self.connection, self.keys = connection, keys
         self.counters = Counters()
         self.settings = AggregatorSettings(keep_events_bytes=bound_bytes)
-        connection.command("XGROUP", "CREATE", keys.events, GROUP, "0", "MKSTREAM")
+        connection.command("XGROUP", "CREATE", keys.events, AGGREGATOR_GROUP, "0", "MKSTREAM")
         self.retention = self.make_retention()
         self._seq = 0
         self._now_ms = 0
 
-    def make_retention(self) -> EventRetention:
-        return EventRetention(self.connection, self.keys, self.settings, self.counters, group=GROUP)
+    def make_retention(self, clock: Clock | None = None) -> EventRetention:
+        clock = clock or SystemClock()
+        return EventRetention(self.connection, self.keys, self.settings, clock, self.counters, group=AGGREGATOR_GROUP)
 
     def send(self, batches: int) -> None:
         for _ in range(batches):
@@ -77,6 +78,26 @@ def test_a_bound_that_overtakes_the_group_is_kept_counted_and_told(
     told = [record.__dict__ for record in caplog.records if record.message == "events.lost"]
     assert sum(facts["events"] for facts in told) == account.lost_events
     assert {facts["reason"] for facts in told} == {"keep_events_bytes"}
+
+
+class SlowServer(FakeClock):
+    """A clock by which each call takes 150 ms."""
+
+    def monotonic_ms(self) -> float:
+        self.advance(150)
+        return super().monotonic_ms()
+
+
+def test_a_long_trim_leaves_time_for_closing(connection: Connection, keys: ShardKeys) -> None:
+    """The closing lease is for a second: the rest goes in the next ticks, without a pause between them."""
+    shard = Shard(connection, keys)
+    shard.send(4_500)
+    retention = shard.make_retention(SlowServer())
+    retention.trim(0, is_closer=True)
+    assert 1_000 < shard.counters["entries_lost"] <= 2_000
+    for _ in range(3):
+        retention.trim(50, is_closer=True)
+    assert as_int(connection.command("MEMORY", "USAGE", keys.events)) <= BOUND_BYTES
 
 
 def test_a_trim_by_hand_is_told_once_with_the_entries(
@@ -126,7 +147,7 @@ def test_the_sum_comes_out_at_every_moment_of_a_rough_life(connection: Connectio
         other = Connection.open(str(connection_url))
         while not stop.is_set():
             reply = other.command(
-                "XREADGROUP", "GROUP", GROUP, "mine", "COUNT", 7, "BLOCK", 5, "STREAMS", keys.events, ">"
+                "XREADGROUP", "GROUP", AGGREGATOR_GROUP, "mine", "COUNT", 7, "BLOCK", 5, "STREAMS", keys.events, ">"
             )
             if isinstance(reply, list):
                 (stream,) = reply
@@ -135,7 +156,7 @@ def test_the_sum_comes_out_at_every_moment_of_a_rough_life(connection: Connectio
                 assert isinstance(entries, list)
                 ids = [entry[0] for entry in entries if isinstance(entry, list) and isinstance(entry[0], bytes)]
                 commit = [keys.events, keys.open, keys.progress, keys.metrics]
-                other.call("baro_commit_1", commit, [GROUP, "mine", 1_000, 0, 0, 1_000, len(ids), *ids])
+                other.call("baro_commit_1", commit, [AGGREGATOR_GROUP, "mine", 1_000, 0, 0, 1_000, len(ids), *ids])
         other.close()
 
     connection_url = shard_url(connection)

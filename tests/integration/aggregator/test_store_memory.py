@@ -1,6 +1,7 @@
 """The bound on closed panes, on a real server: what goes, in which order, and what stays whatever the bound."""
 
 import logging
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -11,7 +12,7 @@ from barograph_core.keys import ShardKeys
 from barograph_core.library import ensure_library
 from barograph_core.self_metrics import Counters
 from barograph_core.steps import parse_keep
-from barograph_core.stream import Connection, as_hash
+from barograph_core.stream import Connection, Reply, Value, as_hash
 
 STEPS = parse_keep("1s:15m,10s:2h,1m:2d")
 LATENESS_MS = 600_000
@@ -95,6 +96,28 @@ def test_what_late_events_may_still_revise_stays_whatever_the_bound(
             store.look(LATENESS_MS + 50_000, *blocks)
     assert [block.start_ms for block in store.left()] == [50_000, 60_000, 70_000, 80_000, 90_000]
     assert [record.message for record in caplog.records] == ["store.over_bound"]
+
+
+class Counted(Connection):
+    """A connection to the same server that counts its commands."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection._link)
+        self.counts: Counter[tuple[Value, ...]] = Counter()
+
+    def command(self, *parts: Value) -> Reply:
+        self.counts[parts] += 1
+        return super().command(*parts)
+
+
+def test_where_nothing_may_go_is_not_looked_at_each_second(connection: Connection, keys: ShardKeys) -> None:
+    """To choose what goes takes all weights, and a store of which nothing may go stays so for some time."""
+    counted = Counted(connection)
+    store = Store(counted, keys, PANE_BYTES)
+    blocks = store.fill(1_000, *range(0, 100_000, 10_000))
+    for _ in range(62):
+        store.look(LATENESS_MS, *blocks)
+    assert (len(store.left()), counted.counts["HGETALL", keys.weights]) == (10, 3 + 1)
 
 
 def test_blocks_that_have_expired_are_taken_off_in_turn(connection: Connection, keys: ShardKeys) -> None:

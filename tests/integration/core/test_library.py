@@ -1,5 +1,9 @@
 """Loading the function library on the real servers: once, upwards, never down."""
 
+import shutil
+from importlib import resources
+from pathlib import Path
+
 import pytest
 
 from barograph_core import library
@@ -22,6 +26,44 @@ def test_the_library_is_loaded_once_and_never_over_a_newer_one(monkeypatch: pyte
             "replaced",
             "newer",
         )
+
+
+def test_of_two_builds_of_a_version_the_one_that_began_last_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a server that outlived a checkout, or the first half of an upgrade, keeps the old functions for good."""
+    ours = library.source()
+    with valkey_server() as url:
+        connection = Connection.open(url)
+        connection.command("FUNCTION", "LOAD", ours.replace(library.build(), "another build"))
+        assert library.ensure_library(connection, is_running=True) == "current"
+        assert connection.call("baro_build_1", []) == b"another build"
+        assert (library.ensure_library(connection), library.ensure_library(connection)) == ("replaced", "current")
+        assert connection.call("baro_build_1", []) == library.build().encode()
+        connection.command("FUNCTION", "FLUSH")
+        assert library.ensure_library(connection, is_running=True) == "loaded"
+        monkeypatch.setattr(library, "LIBRARY_VERSION", library.LIBRARY_VERSION - 1)
+        assert library.ensure_library(connection) == "newer"
+
+
+def test_a_library_from_before_builds_were_told_is_replaced() -> None:
+    """It has our version and no name for itself."""
+    with valkey_server() as url:
+        connection = Connection.open(url)
+        connection.command("FUNCTION", "LOAD", library.source().replace("baro_build_1", "baro_something_1"))
+        assert library.ensure_library(connection) == "replaced"
+
+
+def test_a_change_of_any_function_is_another_build(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The version is raised by people, who forget it."""
+    shutil.copytree(Path(library.__file__).parent / "functions", tmp_path / "functions")
+
+    def changed_files(_package: str) -> Path:
+        return tmp_path
+
+    monkeypatch.setattr(resources, "files", changed_files)
+    before = library.build()
+    with (tmp_path / "functions" / "close.lua").open("a") as file:
+        file.write("-- changed")
+    assert library.build() != before
 
 
 def test_a_missing_library_is_named_as_the_reason() -> None:

@@ -37,10 +37,21 @@ def test_a_verdict_is_asked_for_again_after_an_hour() -> None:
     """Asking keeps the place of a series that lives, and gives a refused one a place that has come free."""
     desk = Desk(cap=1)
     desk.admit("/a", "/b")
-    desk.connection.command("ZREM", desk.keys.series("ranker"), '["request", "/a", "GET"]')
+    desk.connection.command("ZREM", desk.keys.series("ranker"), '["request","/a","GET"]')
     before = desk.admit("/b")
     desk.clock.advance(HOUR_MS)
     assert (before, desk.admit("/b")) == (["__other__"], ["/b"])
+
+
+def test_what_was_told_before_a_list_was_dropped_is_asked_for_again() -> None:
+    """A service was deleted or has retired: without asking, the places would be given away beside its series."""
+    desk = Desk(cap=2)
+    desk.admit("/a", "/b")
+    desk.connection.command("DEL", desk.keys.series("ranker"))
+    desk.admission.follow(1)
+    assert desk.admit("/a", "/b", "/c") == ["/a", "/b", "__other__"]
+    desk.admission.follow(1)
+    assert desk.connection.command("ZCARD", desk.keys.series("ranker")) == 2
 
 
 def test_a_series_that_is_refused_again_counts_once() -> None:

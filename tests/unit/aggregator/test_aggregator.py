@@ -4,10 +4,10 @@ import pytest
 
 from barograph_aggregator.commit import FencedCommitter
 from barograph_aggregator.settings import AggregatorSettings
-from barograph_aggregator.worker import GROUP, AggregatorHandler
+from barograph_aggregator.worker import AggregatorHandler
 from barograph_core.consumer import UnreadableEntryError
 from barograph_core.encode import entry_fields
-from barograph_core.keys import ShardKeys
+from barograph_core.keys import AGGREGATOR_GROUP, ShardKeys
 from barograph_core.self_metrics import Counters
 from barograph_core.steps import DEFAULT_KEEP, parse_keep
 from barograph_core.store import PaneStore
@@ -30,7 +30,7 @@ class Pipeline:
         self.name = name
         self.clock = FakeClock(self.now_ms())
         committer = FencedCommitter(
-            self.connection, self.keys, group=GROUP, consumer=name, step_ms=1_000, keep_metrics_ms=3_600_000
+            self.connection, self.keys, group=AGGREGATOR_GROUP, consumer=name, step_ms=1_000, keep_metrics_ms=3_600_000
         )
         self.handler = AggregatorHandler(
             self.connection,
@@ -53,10 +53,12 @@ class Pipeline:
         append(self.connection, self.keys, request_batch(list(requests), seq=self._seq), seq=self._seq)
 
     def read(self) -> list[Entry]:
-        command = ("XGROUP", "CREATE", self.keys.events, GROUP, "0", "MKSTREAM")
+        command = ("XGROUP", "CREATE", self.keys.events, AGGREGATOR_GROUP, "0", "MKSTREAM")
         if not as_list(self.connection.command("XINFO", "GROUPS", self.keys.events)):
             self.connection.command(*command)
-        reply = self.connection.command("XREADGROUP", "GROUP", GROUP, self.name, "STREAMS", self.keys.events, ">")
+        reply = self.connection.command(
+            "XREADGROUP", "GROUP", AGGREGATOR_GROUP, self.name, "STREAMS", self.keys.events, ">"
+        )
         return [] if reply is None else as_entries(as_list(as_list(reply)[0])[1])
 
     def run(self) -> None:
@@ -147,7 +149,7 @@ def test_entries_claimed_away_are_left_to_their_new_owner() -> None:
     pipeline.send((start, "/a", 200, 5.0))
     pipeline.send((start, "/b", 200, 5.0))
     entries = pipeline.read()
-    pipeline.connection.command("XCLAIM", pipeline.keys.events, GROUP, "other", 0, str(entries[0].id))
+    pipeline.connection.command("XCLAIM", pipeline.keys.events, AGGREGATOR_GROUP, "other", 0, str(entries[0].id))
     pipeline.handler.handle(entries, is_redelivered=False)
     assert (pipeline.counters["fence_rejections"], pipeline.counters["events_committed"]) == (1, 1)
 
@@ -257,9 +259,13 @@ def test_processed_events_are_trimmed_and_no_others() -> None:
     for number in range(300):
         pipeline.connection.command("XADD", pipeline.keys.events, f"{old_ms}-{number + 1}", "v", "99")
     entries = pipeline.read()
-    pipeline.connection.command("XACK", pipeline.keys.events, GROUP, *(str(entry.id) for entry in entries[:150]))
+    pipeline.connection.command(
+        "XACK", pipeline.keys.events, AGGREGATOR_GROUP, *(str(entry.id) for entry in entries[:150])
+    )
     pipeline.handler.tick(pipeline.now_ms())
     left = as_int(pipeline.connection.command("XLEN", pipeline.keys.events))
-    pipeline.connection.command("XACK", pipeline.keys.events, GROUP, *(str(entry.id) for entry in entries[150:]))
+    pipeline.connection.command(
+        "XACK", pipeline.keys.events, AGGREGATOR_GROUP, *(str(entry.id) for entry in entries[150:])
+    )
     pipeline.handler.tick(pipeline.now_ms() + 1_000)
     assert (150 <= left < 300, as_int(pipeline.connection.command("XLEN", pipeline.keys.events)) < 100) == (True, True)

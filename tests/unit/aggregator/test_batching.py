@@ -2,9 +2,9 @@
 
 from barograph_aggregator.commit import Commit
 from barograph_aggregator.settings import AggregatorSettings
-from barograph_aggregator.worker import GROUP, AggregatorHandler
+from barograph_aggregator.worker import AggregatorHandler
 from barograph_core.consumer import Consumer, ConsumerSettings
-from barograph_core.keys import ShardKeys
+from barograph_core.keys import AGGREGATOR_GROUP, ShardKeys
 from barograph_core.self_metrics import Counters
 from barograph_core.steps import DEFAULT_KEEP, parse_keep
 from barograph_core.stream import EntryId, as_int, as_list
@@ -44,7 +44,7 @@ class Stage:
             self.connection,
             stage="aggregator",
             stream=self.keys.events,
-            group=GROUP,
+            group=AGGREGATOR_GROUP,
             name="mine",
             keys=self.keys,
             handler=handler,
@@ -52,7 +52,7 @@ class Stage:
             counters=counters,
             settings=ConsumerSettings(count=settings.commit_entries, tick_ms=1),
         )
-        self.connection.command("XGROUP", "CREATE", self.keys.events, GROUP, "0", "MKSTREAM")
+        self.connection.command("XGROUP", "CREATE", self.keys.events, AGGREGATOR_GROUP, "0", "MKSTREAM")
         self._seq = 0
         self._start_ms = as_int(as_list(self.connection.command("TIME"))[0]) * 1_000
 

@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from barograph_aggregator.closing import Closer
-from barograph_aggregator.closing_call import ClosingCall, OpenPane
+from barograph_aggregator.closing_call import ClosingCall
 from barograph_aggregator.pane_memory import PaneMemory
+from barograph_aggregator.pane_queue import OpenPane
 from barograph_core.keys import ShardKeys
+from barograph_core.steps import DEFAULT_KEEP
 from barograph_core.stream import Connection, Reply, Value, as_bytes
 from tests.support import append
 from tests.unit.aggregator.test_aggregator import Pipeline, minutes_ago
@@ -17,8 +19,8 @@ from tests.unit.aggregator.test_aggregator import Pipeline, minutes_ago
 class Desk:
     """A pipeline, a closer of its own, and times counted from the start of a minute some minutes ago."""
 
-    def __init__(self) -> None:
-        self.pipeline = Pipeline()
+    def __init__(self, keep: str = DEFAULT_KEEP) -> None:
+        self.pipeline = Pipeline(keep=keep)
         self.start = minutes_ago(self.pipeline, 5)
         self.closer = self.make_closer(self.pipeline.connection)
 
@@ -139,6 +141,85 @@ def test_foreign_data_holds_one_service_and_no_other(command: str, caplog: pytes
         desk.advance(3_000)
     assert desk.panes(1_000) == [(1_000, 1, 0)]
     assert [record.message for record in caplog.records] == ["pane.cannot_close"]
+
+
+def test_what_cannot_close_does_not_stand_in_the_way_of_others() -> None:
+    """Of one service that cannot be read there is one more pane each second, and they are the oldest of all."""
+    desk = Desk()
+    for second in range(500):
+        start = desk.start + second * 1_000
+        desk.pipeline.connection.command("RPUSH", desk.keys.parts("aaa", start), b"of a newer worker")
+        desk.pipeline.connection.command("ZADD", desk.keys.open, start + 1_000, f"aaa:1000:{start}")
+        desk.pipeline.connection.command("ZADD", desk.keys.open, start + 2_000, f"of-other-settings:2000:{start}")
+    desk.commit(200_000)
+    for _ in range(2):
+        desk.advance(600_000)
+    assert desk.panes(1_000) == [(200_000, 1, 0)]
+    assert desk.pipeline.counters["loop_errors"] == 1
+
+
+def test_roll_ups_that_must_wait_do_not_stand_in_the_way_of_others() -> None:
+    """A service whose panes are held cannot make its roll-ups, however many they become."""
+    desk = Desk()
+    desk.pipeline.connection.command("SET", desk.keys.producers("aaa"), b"foreign")
+    desk.pipeline.connection.command("HSET", desk.keys.closed, "aaa", desk.start - 30_000_000)
+    for number in range(1, 2_501):
+        start = desk.start - number * 10_000
+        desk.pipeline.connection.command("ZADD", desk.keys.rollups, start + 10_000, f"aaa:10000:{start}")
+    desk.commit(1_000)
+    desk.advance(60_000)
+    assert (desk.panes(10_000), desk.panes(60_000)) == ([(0, 1, 0)], [(0, 1, 0)])
+
+
+def test_a_service_goes_on_when_its_data_can_be_read_again(caplog: pytest.LogCaptureFixture) -> None:
+    """It is tried every few seconds, and what is wrong with it the next time is said again."""
+    desk = Desk()
+
+    def spoil(at: int) -> None:
+        parts = desk.keys.parts("ranker", desk.start + at)
+        desk.pipeline.connection.command("RPUSH", parts, b"foreign")
+        desk.advance(at + 1_000)
+        desk.pipeline.connection.command("RPOP", parts)
+
+    for at in (1_000, 20_000):
+        desk.commit(at)
+        spoil(at)
+        closed = len(desk.panes(1_000))
+        for _ in range(100):
+            desk.advance(at + 1_000)
+        assert len(desk.panes(1_000)) == closed + 1
+    assert [record.message for record in caplog.records] == ["pane.cannot_close"] * 2
+
+
+def test_a_foreign_key_where_an_empty_pane_belongs_holds_one_service_and_no_other() -> None:
+    """Also where the panes of a silence are to be stored: roll-ups of the others are made."""
+    desk = Desk()
+    start = desk.start
+    desk.pipeline.connection.command("HSET", desk.keys.closed, "aaa", start)
+    desk.heartbeat(500, "aaa")
+    desk.pipeline.connection.command("SET", desk.keys.panes("aaa", 1_000, start), b"foreign")
+    desk.commit(1_000)
+    desk.advance(60_000)
+    assert (desk.panes(10_000), desk.panes(60_000)) == ([(0, 1, 0)], [(0, 1, 0)])
+    assert desk.pipeline.store.services()["aaa"] == start
+
+
+def test_of_two_closers_one_hands_up_late_events_of_an_expired_pane() -> None:
+    """It leaves no revision: a list with as many parts again must not pass for the one that was read."""
+    desk = Desk(keep="1s:10s,10s:2h,1m:2d")
+    desk.commit(0)
+    desk.commit(60_000)
+    desk.advance(61_000)
+    desk.pipeline.connection.command("DEL", desk.keys.panes("ranker", 1_000, desk.start))
+    desk.commit(100)
+    late = OpenPane(desk.start + 1_000, 1_000, "ranker")
+    slow = ClosingCall(desk.pipeline.connection, desk.keys, desk.pipeline.settings, desk.pipeline.steps, PaneMemory())
+    (source,) = slow.read([late])
+    desk.advance(61_500)
+    desk.commit(200, 300)
+    slow.close({"ranker": [(late, source)]}, desk.start + 61_500, 0)
+    desk.advance(62_000)
+    assert desk.panes(10_000) == [(0, 4, 0)]
 
 
 def test_a_pane_of_other_settings_is_passed_over(caplog: pytest.LogCaptureFixture) -> None:

@@ -9,15 +9,15 @@ from tests.unit.aggregator.test_aggregator import Pipeline, minutes_ago
 class Desk:
     """A pipeline with two services, and the end of one."""
 
-    def __init__(self) -> None:
-        self.pipeline = Pipeline()
+    def __init__(self, **settings: object) -> None:
+        self.pipeline = Pipeline(**settings)  # type: ignore[arg-type]  # as Pipeline takes them
         self.start = minutes_ago(self.pipeline, 2)
         self.end = ServiceEnd(self.pipeline.connection, self.pipeline.keys, "ranker")
         self._seq = 0
 
-    def send(self, service: str, at: int = 0) -> None:
+    def send(self, service: str, at: int = 0, route: str = "/secret") -> None:
         self._seq += 1
-        fields = request_batch([(self.start + at, "/secret", 200, 5.0)], seq=self._seq, service=service)
+        fields = request_batch([(self.start + at, route, 200, 5.0)], seq=self._seq, service=service)
         append(self.pipeline.connection, self.pipeline.keys, fields, seq=self._seq, service=service)
 
     def handle(self) -> None:
@@ -86,6 +86,33 @@ def test_after_a_deletion_no_key_bears_the_services_name() -> None:
     before = desk.names()
     desk.end.delete()
     assert (len(before) > 5, desk.end.finish_deletion(), desk.names()) == (True, None, [])
+
+
+def test_the_series_cap_holds_after_a_deletion() -> None:
+    """What a worker was told before the deletion holds no longer: its series have lost their places."""
+    desk = Desk(series_cap=1)
+    desk.send("ranker")
+    desk.handle()
+    desk.end.delete()
+    desk.end.finish_deletion()
+    desk.pipeline.handler.tick(desk.pipeline.now_ms())
+    for route in ("/secret", "/other"):
+        desk.send("ranker", 1_000, route)
+        desk.handle()
+    assert desk.pipeline.counters["series_refused"] == 1
+
+
+def test_entries_after_a_deletion_ask_for_their_series_in_the_same_commit() -> None:
+    """No tick lies between."""
+    desk = Desk(series_cap=1)
+    desk.send("ranker")
+    desk.handle()
+    desk.send("ranker", 1_000)
+    entries = desk.pipeline.read()
+    desk.end.delete()
+    desk.send("ranker", 2_000)
+    desk.pipeline.handler.handle([*entries, *desk.pipeline.read()], is_redelivered=False)
+    assert desk.pipeline.connection.command("ZCARD", desk.pipeline.keys.series("ranker")) == 1
 
 
 def test_two_deletions_in_one_commit() -> None:

@@ -81,9 +81,10 @@ def test_the_roll_up_is_whole_though_its_children_have_expired() -> None:
     late = Late()
     late.commit(1_000, 12_000)
     late.advance(MINUTE)
-    for step in (1_000, 10_000):
-        blocks = [late.pipeline.store.block_key("ranker", step, late.start + at) for at in (0, 12_000)]
-        late.pipeline.connection.command("DEL", *blocks)
+    for step_ms, span_ms in ((1_000, 10_000), (10_000, 60_000)):
+        starts = [late.start + at - (late.start + at) % span_ms for at in (0, 12_000)]
+        blocks = [late.pipeline.keys.panes("ranker", step_ms, start) for start in starts]
+        assert late.pipeline.connection.command("DEL", *blocks)
     late.commit(13_000)
     late.advance(2 * MINUTE)
     assert late.counts() == [[], [1], [3]]

@@ -1,17 +1,19 @@
 """The pipeline's own figures as panes: there at once, whatever the backlog, and judged by rules like any other."""
 
 import logging
+from collections.abc import Callable, Sequence
 
 import pytest
 
-from barograph_aggregator.closing_call import OpenPane
+from barograph_aggregator.pane_queue import OpenPane
 from barograph_aggregator.self_panes import Moment, SelfPanes, self_service
 from barograph_core.errors import CommandRefusedError, StreamUnavailableError
 from barograph_core.events_account import EventsAccount
 from barograph_core.keys import ShardKeys
 from barograph_core.layout import Layout, spread_tags
 from barograph_core.pane import Pane
-from barograph_core.stream import Connection, EntryId
+from barograph_core.pane_parts import unmarked
+from barograph_core.stream import Connection, EntryId, Reply, Value
 from tests.support import fake_connection
 from tests.unit.aggregator.test_aggregator import Pipeline
 
@@ -29,14 +31,17 @@ class Written:
     def __init__(self) -> None:
         self.connection, self.keys = fake_connection(), ShardKeys()
         self.opened: list[OpenPane] = []
-        self.panes = SelfPanes(self.connection, self.keys, self.opened.append, step_ms=1_000)
+        self.panes = self.make_worker()
+
+    def make_worker(self, connection: Connection | None = None) -> SelfPanes:
+        return SelfPanes(connection or self.connection, self.keys, self.opened.append, step_ms=1_000)
 
     def values(self) -> dict[str, tuple[int, float]]:
         """Return count and sum of each value of the newest pane."""
         newest = self.opened[-1]
         parts = self.connection.command("LRANGE", self.keys.parts(newest.service, newest.start_ms), 0, -1)
         assert isinstance(parts, list)
-        pane = Pane.merge([Pane.unpack(part) for part in parts if isinstance(part, bytes)])
+        pane = Pane.merge([Pane.unpack(unmarked(part)) for part in parts if isinstance(part, bytes)])
         return {row.labels[0]: (row.count, row.measures["value"].sum) for row in pane.series("custom")}
 
     def report(self, connection: Connection, name: str, **facts: float) -> None:
@@ -69,6 +74,53 @@ def test_losses_are_told_as_what_came_on_top() -> None:
     assert (values["barograph.entries_lost"], values["barograph.events_lost"]) == ((1, 10.0), (1, 4_000.0))
 
 
+def lost(entries: int) -> EventsAccount:
+    return EventsAccount(200, 60, 1, entries, 7, 120, 9, entries * 500, is_counted=True, last_id=EntryId(NOW_MS, 0))
+
+
+def test_losses_are_told_once_whoever_closes() -> None:
+    """The closing lease goes from one worker to another and back: nobody tells from where it stopped itself."""
+    desk = Written()
+    one, other = desk.panes, desk.make_worker()
+    told: list[float] = []
+    for second, (worker, entries) in enumerate([(one, 0), (other, 7), (other, 9), (one, 9), (one, 10)]):
+        worker.write(moment(NOW_MS + second * 1_000, account=lost(entries)))
+        told.append(desk.values().get("barograph.events_lost", (0, 0.0))[1])
+    assert told == [0.0, 3_500.0, 1_000.0, 0.0, 500.0]
+
+
+class Interrupted(Connection):
+    """A connection to the same server: somebody else comes before a call."""
+
+    def __init__(self, connection: Connection, before: Callable[[], None]) -> None:
+        super().__init__(connection._link)
+        self._before = before
+
+    def call(self, function: str, keys: Sequence[str], args: Sequence[Value] = (), *, read_only: bool = False) -> Reply:
+        self._before()
+        return super().call(function, keys, args, read_only=read_only)
+
+
+def test_of_two_that_close_at_once_one_tells() -> None:
+    """A worker that is stopped in the midst of telling does not tell the same again when it goes on."""
+    desk = Written()
+    desk.panes.write(moment(account=lost(0)))
+    later = moment(NOW_MS + 1_000, account=lost(4))
+    slow = desk.make_worker(Interrupted(desk.connection, lambda: desk.panes.write(later)))
+    slow.write(later)
+    assert desk.values()["barograph.events_lost"] == (1, 2_000.0)
+    assert [opened.end_ms for opened in desk.opened] == [1_700_000_000_000, 1_700_000_001_000]
+
+
+def test_after_a_flush_the_worker_that_remembers_tells_on() -> None:
+    """The losses of that very moment are the ones to be told."""
+    desk = Written()
+    desk.panes.write(moment(account=lost(3)))
+    desk.connection.command("DEL", desk.keys.progress)
+    desk.panes.write(moment(NOW_MS + 1_000, account=lost(5)))
+    assert desk.values()["barograph.events_lost"] == (1, 1_000.0)
+
+
 def test_every_aggregator_counts_and_the_worst_can_be_asked_for() -> None:
     desk = Written()
     desk.report(desk.connection, "one", commit_ms_p99=2.5, events_late=5)
@@ -95,6 +147,21 @@ def test_a_pane_that_cannot_be_closed_stops_nothing_and_is_told_once(caplog: pyt
         panes.write(moment())
         panes.write(moment(NOW_MS + 1_000))
     assert [record.message for record in caplog.records] == ["self_panes.cannot_close"]
+
+
+def test_what_a_full_server_refused_is_told_when_it_has_room() -> None:
+    """The figures move with the pane that tells them, or not at all."""
+    desk = Written()
+    refusals = [False, True, False]
+
+    def refuse() -> None:
+        if refusals.pop(0):
+            raise StreamUnavailableError("out_of_memory")
+
+    worker = desk.make_worker(Interrupted(desk.connection, refuse))
+    for second, entries in enumerate([0, 2, 3]):
+        worker.write(moment(NOW_MS + second * 1_000, account=lost(entries)))
+    assert desk.values()["barograph.events_lost"] == (1, 1_500.0)
 
 
 def test_a_full_server_that_refuses_the_figures_stops_nothing() -> None:

@@ -1,10 +1,20 @@
-"""The key by which a command finds its node."""
+"""How a command finds its node: by its key, whatever redis-py's version, and though the map of the slots is old."""
+
+from collections.abc import Callable, Sequence
+from typing import cast
 
 import pytest
+import redis
+from redis import exceptions as client_errors
+from redis.cluster import ClusterNode
 
-from barograph_core.cluster_link import key_of
+from barograph_core import cluster_link
+from barograph_core.cluster_link import ClusterLink, key_of
+from barograph_core.errors import StreamUnavailableError
 from barograph_core.keys import ShardKeys, hash_slot, slot_of_key
-from barograph_core.link import Value
+from barograph_core.link import Reply, Value
+from barograph_core.server_url import parse_server_url
+from barograph_core.stream import Connection
 
 
 @pytest.mark.parametrize(
@@ -40,3 +50,79 @@ def test_a_key_without_a_tag_is_hashed_whole(key: str) -> None:
 
 def test_only_the_first_braces_count() -> None:
     assert slot_of_key("a{one}{two}") == hash_slot("one")
+
+
+class Slots:
+    """A map of the slots as redis-py keeps it: nobody holds any, until it is asked anew."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def get_node_from_slot(self, slot: int) -> ClusterNode:
+        if not self.asked:
+            raise client_errors.SlotNotCoveredError(f'Slot "{slot}" not covered by the cluster.')
+        return ClusterNode("127.0.0.1", 7_000)  # type: ignore[no-untyped-call]  # redis-py types none
+
+    def initialize(self) -> None:
+        self.asked += 1
+
+
+class ClusterOfSlots:
+    def __init__(self, **_options: object) -> None:
+        self.nodes_manager = Slots()
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return the ports of the nodes that commands went to: one without a slot, and one that holds it all."""
+    ports: list[int] = []
+
+    def answer(port: int) -> Reply:
+        ports.append(port)
+        if port == 7_000:
+            raise client_errors.MovedError(f"{hash_slot('k')} 127.0.0.1:7001")
+        return b"value"
+
+    class Node:
+        def __init__(self, client: "redis.Redis", **_options: object) -> None:
+            self._port = cast(int, client.get_connection_kwargs()["port"])
+
+        def send(self, _args: Sequence[Value]) -> Reply:
+            return answer(self._port)
+
+        def send_all(self, commands: Sequence[Sequence[Value]]) -> list[Reply | Exception]:
+            try:
+                return [answer(self._port) for _ in commands]
+            except client_errors.MovedError as moved:
+                return [moved for _ in commands]
+
+    monkeypatch.setattr(cluster_link, "RedisCluster", ClusterOfSlots)
+    monkeypatch.setattr(cluster_link, "ServerLink", Node)
+    return ports
+
+
+def get(connection: Connection) -> Reply:
+    return connection.command("GET", "k")
+
+
+def get_in_pipeline(connection: Connection) -> Reply:
+    return connection.pipeline([("GET", "k")])[0]
+
+
+@pytest.mark.usefixtures("sent")
+@pytest.mark.parametrize("ask", [get, get_in_pipeline])
+def test_a_slot_that_nobody_held_is_looked_up_again(ask: Callable[[Connection], Reply]) -> None:
+    """A Cluster that was short of a node when we came would be short of it for ever."""
+    connection = Connection(ClusterLink(parse_server_url("redis+cluster://h:1"), {}))
+    with pytest.raises(StreamUnavailableError):
+        ask(connection)
+    assert ask(connection) == b"value"
+
+
+def test_a_move_is_remembered(sent: list[int]) -> None:
+    """By us: what redis-py calls its own function for that changed within the versions that we take."""
+    connection = Connection(ClusterLink(parse_server_url("redis+cluster://h:1"), {}))
+    with pytest.raises(StreamUnavailableError):
+        connection.command("GET", "k")
+    assert [connection.command("GET", "k") for _ in range(2)] == [b"value", b"value"]
+    assert sent == [7_000, 7_001, 7_001]

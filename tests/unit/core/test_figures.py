@@ -10,10 +10,10 @@ from barograph_core.events import KINDS
 from barograph_core.figure_records import (
     STORED_QUANTILES,
     WHOLE,
-    field_name,
     figure_fields,
-    parse_field_name,
+    parse_series_name,
     record_layout,
+    series_name,
 )
 from barograph_core.figures import Figures
 from barograph_core.pane import Pane
@@ -42,7 +42,7 @@ def test_figures_are_those_of_the_pane(kind: str, events: list[Event]) -> None:
     pane = pane_of(kind, events)
     fields = figure_fields(pane.tables, place=7)
     rows = [*pane.whole().series(kind), *pane.series(kind)]
-    assert fields[::2] == [field_name(kind, row.labels) for row in rows]
+    assert fields[::2] == [series_name(kind, row.labels) for row in rows]
     for measure, name in enumerate(KINDS[kind].measure_names):
         figures = read_back(kind, measure, fields)
         assert figures.starts_ms.tolist() == [67_000] * len(rows)
@@ -88,15 +88,15 @@ def test_sampled_records_are_marked() -> None:
 def test_field_names_are_read_back() -> None:
     """Whatever the labels hold; the other fields of a block are no series."""
     labels = ("/é[]\"'", "GET", "tenant", "x,y")
-    assert parse_field_name(field_name("request", labels).encode()) == ("request", labels)
-    assert parse_field_name(field_name("system", WHOLE).encode()) == ("system", ())
-    assert [parse_field_name(name) for name in (b"60000", b"r60000", b"missing")] == [None, None, None]
+    assert parse_series_name(series_name("request", labels).encode()) == ("request", labels)
+    assert parse_series_name(series_name("system", WHOLE).encode()) == ("system", ())
+    assert [parse_series_name(name) for name in (b"60000", b"r60000", b"missing")] == [None, None, None]
 
 
 @pytest.mark.parametrize("name", [b"[", b"[]", b"[1]", b'["request",2]', b"[\xff]"])
 def test_foreign_field_names_are_refused(name: bytes) -> None:
     with pytest.raises(MalformedEventError, match="is not the name of a series"):
-        parse_field_name(name)
+        parse_series_name(name)
 
 
 def test_records_that_are_cut_are_refused() -> None:

@@ -3,8 +3,9 @@
 import pytest
 
 from barograph_core import label_table
+from barograph_core.arrays import IntArray
 from barograph_core.entry_decoder import EntryDecoder
-from barograph_core.event_block import EventBlock, IntArray
+from barograph_core.event_block import EventBlock
 from barograph_core.events import KINDS
 from barograph_core.label_table import LabelTable
 from barograph_core.messagepack import pack

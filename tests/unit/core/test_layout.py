@@ -1,7 +1,7 @@
 """Where services live, and what a change of the layout leaves where it is."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -16,7 +16,7 @@ from barograph_core.layout_change import (
     set_shards,
     unpin_service,
 )
-from barograph_core.stream import Connection, as_hash
+from barograph_core.stream import Connection, Reply, Value, as_hash
 from tests.support import FakeClock, append, fake_connection, request_batch
 
 PREFIX = "baro"
@@ -164,6 +164,55 @@ def test_two_changes_at_once_do_not_mix(server: Connection) -> None:
     with pytest.raises(LayoutConflictError, match="somebody else"):
         set_shards(server, PREFIX, 2)
     assert read_layout(server, PREFIX).epoch == 0
+
+
+def while_surveying(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """Let ``act`` happen once, in the midst of the next change: as it asks a shard for its services."""
+    call, acts = Connection.call, [act]
+
+    def noted(
+        self: Connection, function: str, keys: Sequence[str], args: Sequence[Value] = (), *, read_only: bool = False
+    ) -> Reply:
+        while function == "baro_services_1" and acts:
+            acts.pop()()
+        return call(self, function, keys, args, read_only=read_only)
+
+    monkeypatch.setattr(Connection, "call", noted)
+
+
+def test_a_change_that_outlived_its_lock_leaves_the_next_ones_epochs(
+    server: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lowered, they would let producers of the old layout append to shards that others read as the new one's."""
+    close_a_pane(server, ShardKeys(), "ranker")
+
+    def overtake() -> None:
+        server.command("DEL", "baro:meta:lock")
+        set_shards(server, PREFIX, 2)
+        server.command("SET", "baro:meta:lock", "a third")
+
+    while_surveying(monkeypatch, overtake)
+    with pytest.raises(LayoutConflictError, match="has data on shard '0'"):
+        pin_service(server, PREFIX, "ranker", "77")
+    layout = read_layout(server, PREFIX)
+    assert epochs(server, layout) == {str(layout.epoch).encode()}
+    assert server.command("GET", "baro:meta:lock") == b"a third"
+
+
+def test_gates_stay_closed_though_an_older_change_takes_its_own_back(
+    server: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a service could come into being on one shard while the layout that sends it to another is written."""
+    gate, seen = ShardKeys().epoch, list[Reply]()
+    server.call("baro_epoch_1", [gate], [1])
+
+    def take_back() -> None:
+        server.call("baro_reopen_1", [gate], [1, 0])
+        seen.append(server.command("GET", gate))
+
+    while_surveying(monkeypatch, take_back)
+    assert set_shards(server, PREFIX, 2).epoch == 2
+    assert seen == [b"2"]
 
 
 def test_a_change_that_was_broken_off_is_ended_by_a_worker(server: Connection) -> None:

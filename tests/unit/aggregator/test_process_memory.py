@@ -8,7 +8,7 @@ import sys
 PROGRAM = """
 import resource, sys
 import numpy as np
-from barograph_aggregator.allocator import keep_freed_memory
+from barograph_aggregator.process_memory import keep_freed_memory
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
