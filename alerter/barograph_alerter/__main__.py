@@ -7,7 +7,7 @@ from barograph_alerter.judge import Judge
 from barograph_alerter.pane_cache import PaneCache
 from barograph_alerter.rules import Rule
 from barograph_alerter.settings import AlerterSettings, rules_in_force
-from barograph_alerter.transition_call import TransitionWriter
+from barograph_alerter.transition_writer import TransitionWriter
 from barograph_alerter.worker import GROUP, AlerterHandler
 from barograph_core.clock import SystemClock
 from barograph_core.consumer import Consumer, ConsumerSettings

@@ -27,7 +27,6 @@ class Condition:
     Attributes:
         text: As the rule has it, white space folded.
         truth: Its tree.
-        quantities: Every quantity it looks up.
         can_only_become_true: Whether more events of the same window can make it true but never false
             again, so that it may be judged before the window is closed.
         leading: The comparison whose sides an alert shows as value and threshold.
@@ -35,7 +34,6 @@ class Condition:
 
     text: str
     truth: Truth
-    quantities: tuple[Quantity, ...]
     can_only_become_true: bool
     leading: Comparison
 
@@ -88,7 +86,6 @@ def parse_condition(text: str, kind: Kind) -> Condition:
     return Condition(
         text=" ".join(text.split()),
         truth=truth,
-        quantities=tuple(dict.fromkeys(_quantities(truth))),
         can_only_become_true=_can_only_become_true(truth, kind),
         leading=_leading(truth),
     )
@@ -110,12 +107,6 @@ def _measured(side: Numeric) -> list[Quantity]:
     if isinstance(side, Arithmetic):
         return _measured(side.left) + _measured(side.right)
     return []
-
-
-def _quantities(truth: Truth) -> Iterator[Quantity]:
-    for comparison in _comparisons(truth):
-        yield from _measured(comparison.left)
-        yield from _measured(comparison.right)
 
 
 def _leading(truth: Truth) -> Comparison:

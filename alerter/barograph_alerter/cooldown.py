@@ -1,16 +1,8 @@
-"""How a firing meets the cooldown key: who may claim it, and what breaks it."""
+"""How a firing meets the cooldown key: when it may claim it, and when it breaks it."""
 
-from typing import Final, Literal
+from typing import Literal
 
 from barograph_core.alerts import Severity
-
-# A claim without a delivery must not mute the next firing for long; the first delivery extends it.
-MAX_CLAIM_MS: Final = 60_000
-
-
-def claim_ms(cooldown_ms: int) -> int:
-    """Return how long a claim lasts until a delivery extends it."""
-    return min(cooldown_ms, MAX_CLAIM_MS)
 
 
 def claim_or_break(held_tag: str | None, severity: Severity, cooldown_ms: int) -> Literal["claim", "break"]:

@@ -6,12 +6,14 @@ from dataclasses import dataclass, replace
 
 from barograph_alerter.contributors import contributors
 from barograph_alerter.rules import Rule
-from barograph_alerter.service_state import Change, ServiceState
+from barograph_alerter.service_state import ServiceState
 from barograph_alerter.state_machine import Fact, Identity, Move, Outcome, remove, step
 from barograph_alerter.templates import facts_of
 from barograph_alerter.windows import SeriesRow, Window
-from barograph_core.alerts import AlertRecord, AlertState, Transition, alert_id, transition_of
+from barograph_core.alert_changes import Change
+from barograph_core.alerts import AlertRecord, AlertState, alert_id
 from barograph_core.errors import StreamUnavailableError
+from barograph_core.transitions import Transition, transition_of
 
 log = logging.getLogger(__name__)
 

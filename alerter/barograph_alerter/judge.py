@@ -8,9 +8,10 @@ from typing import Final
 from barograph_alerter.evaluation import Moment, Tally, change_of, evaluate
 from barograph_alerter.pane_cache import PaneCache, ServicePanes
 from barograph_alerter.rules import Rule
-from barograph_alerter.service_state import Change, ServiceState, condensed
+from barograph_alerter.service_state import ServiceState, condensed
 from barograph_alerter.state_machine import remind
-from barograph_alerter.transition_call import Cursors, Lost, Stale, TransitionWriter, Written
+from barograph_alerter.transition_writer import TransitionWriter
+from barograph_core.alert_changes import Change, Cursors, Lost, Stale, Written
 from barograph_core.clock import Clock
 from barograph_core.errors import BarographError
 from barograph_core.keys import ShardKeys

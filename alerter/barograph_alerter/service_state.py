@@ -4,27 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Self
 
-from barograph_alerter.state_machine import CooldownMode
-from barograph_core.alerts import AlertRecord, AlertState, Transition
+from barograph_core.alert_changes import Change
+from barograph_core.alerts import AlertRecord, AlertState
 from barograph_core.errors import MalformedEventError
 
 _ALERT: Final = "alert:"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """One alert's change, one part of a ``baro_transition_1`` call.
-
-    Attributes:
-        record: Its state from now on; ``None`` deletes it.
-        transition: The entry that tells of it, if any.
-        cooldown: See ``Move``.
-    """
-
-    alert_id: str
-    record: AlertRecord | None
-    transition: Transition | None = None
-    cooldown: CooldownMode = "none"
 
 
 @dataclass(slots=True)
@@ -34,14 +18,12 @@ class ServiceState:
     Attributes:
         version: Compare-and-set guard of the hash; ``0`` while there is none.
         closed_at_ms: End of the newest closed pane that was judged, ``None`` before the first.
-        provisional_at_ms: End of the newest open pane that was judged.
         records: Alerts that are not inactive, by id.
         unreadable: Ids of records that cannot be read (kept as they are; a newer version may have written them).
     """
 
     version: str = "0"
     closed_at_ms: int | None = None
-    provisional_at_ms: int = 0
     records: dict[str, AlertRecord] = field(default_factory=dict[str, AlertRecord])
     unreadable: list[str] = field(default_factory=list[str])
 
@@ -49,11 +31,7 @@ class ServiceState:
     def from_hash(cls, fields: Mapping[str, bytes]) -> Self:
         """Read the hash; empty fields are a service without state."""
         closed_at = fields.get("closed_at")
-        state = cls(
-            fields.get("version", b"0").decode(),
-            int(closed_at) if closed_at else None,
-            int(fields.get("provisional_at") or 0),
-        )
+        state = cls(fields.get("version", b"0").decode(), int(closed_at) if closed_at else None)
         for name, text in fields.items():
             if not name.startswith(_ALERT):
                 continue
@@ -72,10 +50,6 @@ class ServiceState:
             self.records.pop(change.alert_id, None)
         else:
             self.records[change.alert_id] = change.record
-
-    @property
-    def has_active(self) -> bool:
-        return bool(self.records)
 
     @property
     def has_pending(self) -> bool:

@@ -7,12 +7,12 @@ only closed panes delete or resolve, and none that lack an instance do.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Final
 
 from barograph_alerter.rules import Rule
+from barograph_core.alert_changes import CooldownMode
 from barograph_core.alerts import AlertRecord, AlertState
 
-CooldownMode = Literal["none", "claim", "break", "remind", "clear"]
 REASON_PENDING: Final = "pending"
 REASON_NO_DATA: Final = "no_data"
 REASON_RULE_REMOVED: Final = "rule_removed"

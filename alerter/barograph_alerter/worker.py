@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from barograph_alerter.judge import Judge, Judged
-from barograph_alerter.transition_call import TransitionWriter
+from barograph_alerter.transition_writer import TransitionWriter
 from barograph_core.clock import Clock
 from barograph_core.consumer import UnreadableEntryError
 from barograph_core.errors import MalformedEventError

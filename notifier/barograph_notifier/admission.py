@@ -2,7 +2,8 @@
 
 from enum import StrEnum
 
-from barograph_core.alerts import AlertState, Transition
+from barograph_core.alerts import AlertState
+from barograph_core.transitions import Transition
 
 
 class Admission(StrEnum):

@@ -8,8 +8,8 @@ from barograph_core.alerts import Severity
 from barograph_core.clock import Clock, SystemClock
 from barograph_core.config_file import ConfigFile, suggestion
 from barograph_core.errors import Problem
+from barograph_core.table_entry import TableEntry
 from barograph_notifier.channel import Channel
-from barograph_notifier.config_entry import ConfigEntry
 from barograph_notifier.console_channel import ConsoleChannel
 from barograph_notifier.plugin import PLUGIN_PREFIX, load_plugin
 from barograph_notifier.routing import Route
@@ -48,12 +48,8 @@ def parse_channels(
     """
     found: dict[str, ChannelSpec] = {}
     taken: set[str] = set()
-    for index, table in enumerate(config.tables("channel")):
-        entry = ConfigEntry(config, "channel", index, table, environ, problems)
-        name = entry.name()
-        if name in taken:
-            entry.complain("name", f"{name!r} names another channel already")
-        taken.add(name)
+    for entry in TableEntry.all_of(config, "channel", problems, environ):
+        name = entry.name(taken)
         timeout_ms = entry.duration_ms("timeout", minimum=100, maximum=120_000)
         channel = _read_channel(entry, clock or SystemClock())
         entry.complain_of_unknown_keys()
@@ -64,7 +60,7 @@ def parse_channels(
     return found
 
 
-def _read_channel(entry: ConfigEntry, clock: Clock) -> Channel | None:
+def _read_channel(entry: TableEntry, clock: Clock) -> Channel | None:
     kind = entry.text("type", is_required=True)
     if kind == "console":
         return ConsoleChannel()
@@ -79,7 +75,7 @@ def _read_channel(entry: ConfigEntry, clock: Clock) -> Channel | None:
     return None
 
 
-def _read_plugin(entry: ConfigEntry, kind: str) -> Channel | None:
+def _read_plugin(entry: TableEntry, kind: str) -> Channel | None:
     options = entry.take_rest(are_secrets=True)
     if entry.has_problems:
         return None
@@ -96,12 +92,10 @@ def parse_routes(config: ConfigFile, problems: list[Problem]) -> tuple[Route, ..
     A configuration without routes has one: everything to every channel.
     """
     channels = [str(table.get("name", "")) for table in config.tables("channel")] or [DEFAULT_CHANNEL]
-    tables = config.tables("route")
-    if not tables:
+    if not config.tables("route"):
         return (Route(channels=tuple(channels)),)
     routes: list[Route] = []
-    for index, table in enumerate(tables):
-        entry = ConfigEntry(config, "route", index, table, {}, problems)
+    for entry in TableEntry.all_of(config, "route", problems):
         severity = entry.choice("min_severity", [item.value for item in Severity], default=Severity.INFO.value)
         route = Route(
             min_severity=Severity(severity),

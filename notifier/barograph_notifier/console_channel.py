@@ -4,9 +4,9 @@ import sys
 from datetime import UTC, datetime
 from typing import TextIO
 
+from barograph_core.plain_text import one_line
 from barograph_notifier.channel import Outcome, Retry, Sent
 from barograph_notifier.notification import Notification
-from barograph_notifier.plain_text import one_line
 
 
 class ConsoleChannel:

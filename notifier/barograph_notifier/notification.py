@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, Self
 
-from barograph_core.alerts import AlertState, Contributor, Severity, Transition, contributors_to_plain
+from barograph_core.alerts import AlertState, Contributor, Severity, contributors_to_plain
+from barograph_core.transitions import Transition
 
 BODY_VERSION: Final = 1
 Status = Literal["firing", "resolved"]

@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from barograph_core.alerts import Transition
 from barograph_core.errors import MalformedEventError
 from barograph_core.keys import ShardKeys
 from barograph_core.stream import Connection, EntryId, Value, as_bytes, as_hash, as_int, as_list, as_text
+from barograph_core.transitions import Transition
 from barograph_notifier.notification import idempotency_key
 from barograph_notifier.queue_plan import Item, Memory
 

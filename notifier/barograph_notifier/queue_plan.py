@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Self, TypeAlias
 
-from barograph_core.alerts import AlertState, Transition
+from barograph_core.alerts import AlertState
 from barograph_core.errors import MalformedEventError
 from barograph_core.stream import EntryId
+from barograph_core.transitions import Transition
 
 NEVER: Final = EntryId(0, 0)
 

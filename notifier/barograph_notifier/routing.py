@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from barograph_core.alerts import Severity, Transition
+from barograph_core.alerts import Severity
+from barograph_core.transitions import Transition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

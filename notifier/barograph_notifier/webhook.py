@@ -11,11 +11,11 @@ from typing import Final
 
 from barograph_core.clock import Clock
 from barograph_core.errors import ChannelUnavailableError
+from barograph_core.plain_text import one_line
 from barograph_notifier.address_guard import Resolver, checked_addresses, system_resolver
 from barograph_notifier.channel import Outcome, Refused, Retry, Sent
 from barograph_notifier.http_post import Answer, Target, post
 from barograph_notifier.notification import Notification
-from barograph_notifier.plain_text import one_line
 
 SIGNATURE_HEADER: Final = "Barograph-Signature"
 _AGAIN: Final = frozenset({408, 425, 429})

@@ -6,7 +6,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from barograph_core.clock import Clock
-from barograph_notifier.config_entry import ConfigEntry
+from barograph_core.table_entry import TableEntry
 from barograph_notifier.http_post import Target
 from barograph_notifier.webhook import SIGNATURE_HEADER, WebhookChannel, WebhookSettings
 
@@ -26,7 +26,7 @@ _OURS: Final = frozenset(
 )
 
 
-def read_webhook(entry: ConfigEntry, clock: Clock) -> WebhookChannel | None:
+def read_webhook(entry: TableEntry, clock: Clock) -> WebhookChannel | None:
     """Return the channel, ``None`` when something is wrong with it; the entry has been told."""
     url = entry.secret("url", is_required=True)
     allow_private = entry.flag("allow_private")
@@ -78,7 +78,7 @@ def parse_target(url: str, ca_file: str = "") -> Target:
     return Target(parts.hostname, port or (443 if is_tls else 80), path, tls)
 
 
-def _check_headers(entry: ConfigEntry, headers: dict[str, str]) -> None:
+def _check_headers(entry: TableEntry, headers: dict[str, str]) -> None:
     for name, value in headers.items():
         if not _HEADER_NAME.match(name):
             entry.complain("headers", f"{name!r} is not a header's name")

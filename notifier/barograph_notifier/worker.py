@@ -4,12 +4,12 @@ import logging
 import threading
 from collections.abc import Sequence
 
-from barograph_core.alerts import Transition
 from barograph_core.clock import Clock
 from barograph_core.consumer import UnreadableEntryError
 from barograph_core.errors import MalformedEventError
 from barograph_core.self_metrics import Counters, MetricName
 from barograph_core.stream import Entry
+from barograph_core.transitions import Transition
 from barograph_notifier.admission import Admission, admit
 from barograph_notifier.outbox import Outbox
 from barograph_notifier.queue_plan import Item

@@ -7,17 +7,19 @@ from barograph_alerter.judge import Judge
 from barograph_alerter.pane_cache import PaneCache
 from barograph_alerter.rule_parser import parse_rules
 from barograph_alerter.rules import Rule
-from barograph_alerter.transition_call import TransitionWriter
+from barograph_alerter.transition_writer import TransitionWriter
 from barograph_alerter.worker import GROUP, AlerterHandler
-from barograph_core.alerts import AlertRecord, Transition
+from barograph_core.alerts import AlertRecord
 from barograph_core.config_file import parse_config
 from barograph_core.errors import Problem
 from barograph_core.keys import ShardKeys
 from barograph_core.pane import Pane
+from barograph_core.pane_parts import marked
 from barograph_core.self_metrics import Counters
 from barograph_core.steps import Step, parse_keep
 from barograph_core.store import PaneStore
 from barograph_core.stream import Connection, Entry, Value, as_entries, as_hash, as_list
+from barograph_core.transitions import Transition
 from tests.support import FakeClock
 
 STEP = 1_000
@@ -137,7 +139,7 @@ class Desk:
         """Commit events to a pane that is still open, with a hint."""
         start = self.next_ms + ahead * STEP
         self.clock.advance(max(0, start + 100 - self.clock.now_ms()))
-        self.connection.command("RPUSH", self.keys.parts(service, start), pane.pack())
+        self.connection.command("RPUSH", self.keys.parts(service, start), marked(pane.pack()))
         self.hint("advanced", service)
 
     def hint(self, kind: str, service: str, start_ms: str = "0") -> None:

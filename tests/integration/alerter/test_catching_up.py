@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from barograph_alerter.service_state import Change
-from barograph_alerter.transition_call import Cursors, Lost, Stale, TransitionWriter, Written
+from barograph_alerter.transition_writer import TransitionWriter
+from barograph_core.alert_changes import Change, Cursors, Lost, Stale, Written
 from barograph_core.encode import LabelSet
 from barograph_core.errors import StreamUnavailableError
 from barograph_core.stream import EntryId, Value

@@ -4,11 +4,11 @@ import random
 import threading
 from collections.abc import Sequence
 
-from barograph_core.alerts import Transition
 from barograph_core.errors import BarographError
 from barograph_core.keys import ShardKeys
 from barograph_core.self_metrics import Counters
 from barograph_core.stream import Connection, Entry, EntryId, as_entries, as_hash, as_int, as_list, as_text
+from barograph_core.transitions import Transition
 from barograph_notifier.backoff import Backoff
 from barograph_notifier.outbox import Outbox
 from barograph_notifier.routing import Route

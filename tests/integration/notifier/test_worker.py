@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from barograph_core.alerts import Transition
 from barograph_core.errors import BarographError
 from barograph_core.keys import ShardKeys
 from barograph_core.stream import Connection, as_hash, as_int, as_list
+from barograph_core.transitions import Transition
 from tests.integration.notifier.receiver import Receiver, running_receiver
 from tests.support import wait_until
 from tests.unit.notifier.samples import FIRING, RESOLVED, transition

@@ -187,12 +187,6 @@ def test_an_alert_shows_the_comparison_that_is_no_guard(text: str, expected: tup
     assert parse_condition(text, KINDS["request"]).value_and_threshold(row) == expected
 
 
-def test_the_quantities_of_a_condition_are_known_without_a_row() -> None:
-    """So that only what is needed is worked out."""
-    condition = parse_condition("not (status[429] + errors > 3) or duration_ms.p95 > 1 < errors", KINDS["request"])
-    assert [str(quantity) for quantity in condition.quantities] == ["status[429]", "errors", "duration_ms.p95"]
-
-
 @pytest.mark.parametrize(
     ("text", "expected"),
     [("errors < 5", True), ("5 > errors", True), ("errors > 5", False), ("5 < errors", False), ("errors == 5", False)],

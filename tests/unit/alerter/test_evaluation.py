@@ -3,11 +3,12 @@
 import pytest
 
 from barograph_alerter.contributors import contributors
-from barograph_alerter.cooldown import claim_ms, claim_or_break
+from barograph_alerter.cooldown import claim_or_break
 from barograph_alerter.evaluation import Moment, Tally, evaluate
 from barograph_alerter.rules import Rule
-from barograph_alerter.service_state import Change, ServiceState, condensed
+from barograph_alerter.service_state import ServiceState, condensed
 from barograph_alerter.windows import Window
+from barograph_core.alert_changes import Change
 from barograph_core.alerts import AlertState, Severity
 from barograph_core.errors import StreamUnavailableError
 from barograph_core.pane import Pane
@@ -219,8 +220,3 @@ def test_an_alert_that_carries_every_label_has_no_contributors() -> None:
 def test_worse_news_and_other_settings_break_the_cooldown(held: str | None, expected: str) -> None:
     """Milder or equal news waits."""
     assert claim_or_break(held, Severity.ERROR, 300_000) == expected
-
-
-def test_a_claim_never_mutes_for_more_than_a_minute() -> None:
-    """Only a delivery earns the whole cooldown."""
-    assert (claim_ms(300_000), claim_ms(5_000)) == (60_000, 5_000)

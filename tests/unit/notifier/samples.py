@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from barograph_core.alerts import AlertState, Contributor, Severity, Transition, transition_id
+from barograph_core.alerts import AlertState, Contributor, Severity, transition_id
 from barograph_core.stream import EntryId
+from barograph_core.transitions import Transition
 from barograph_notifier.channel import Outcome, Sent
 from barograph_notifier.notification import Notification
 from barograph_notifier.queue_plan import Item

@@ -2,7 +2,7 @@
 
 import pytest
 
-from barograph_core.alerts import Transition
+from barograph_core.transitions import Transition
 from barograph_notifier.admission import Admission, admit
 from tests.unit.notifier.samples import FIRING, INACTIVE, PENDING, RESOLVED, transition
 

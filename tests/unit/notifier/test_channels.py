@@ -130,10 +130,10 @@ rules = []
         "barograph.toml:14: channel[3].name: 'chat' names another channel already",
         "barograph.toml:17: channel[4].name: is missing",
         "barograph.toml:17: channel[4].type: is missing",
-        "barograph.toml:20: route[1].min_severity: 'fatal' is not one of info, warning, error, critical",
-        'barograph.toml:22: route[1].services: must be a list of texts such as ["one", "two"]',
-        'barograph.toml:24: route[1].labels: must be a table of texts such as { name = "text" }',
-        "barograph.toml:23: route[1].continue: must be true or false",
+        "barograph.toml:20: route[1].min_severity: must be one of info, warning, error, critical, not 'fatal'",
+        'barograph.toml:22: route[1].services: must be a list of texts such as ["one", "two"], not \'ranker\'',
+        "barograph.toml:24: route[1].labels: must be a table of texts such as { name = \"text\" }, not {'route': 5}",
+        "barograph.toml:23: route[1].continue: must be true or false, not 1",
         "barograph.toml:21: route[1].channels: 'chta' is not a channel; did you mean 'chat'?",
         (
             "barograph.toml:25: route[1].to: is not a key of this route; known are channels, continue, labels, "
@@ -150,7 +150,13 @@ WEBHOOK = '[[channel]]\nname = "hook"\ntype = "webhook"\n'
     ("line", "complaint"),
     [
         ("", "channel[1].url: is missing"),
-        ('url = ""', "channel[1].url: must be a text that is not empty"),
+        ('url = ""', "channel[1].url: must not be empty"),
+        ("url = 5", "channel[1].url: must be text in quotes, not what was given"),
+        ('url = "https://h/"\nsecret = 5', "channel[1].secret: must be text in quotes, not what was given"),
+        (
+            'url = "https://h/"\nheaders = { A = 5 }',
+            'channel[1].headers: must be a table of texts such as { name = "text" }, not what was given',
+        ),
         ('url = "env:NOPE"', "channel[1].url: the environment variable 'NOPE' is not set"),
         ('url = "file:/no/such/file"', "channel[1].url: the file '/no/such/file' cannot be read"),
         ('url = "https://"', "channel[1].url: must begin with"),
@@ -165,7 +171,7 @@ WEBHOOK = '[[channel]]\nname = "hook"\ntype = "webhook"\n'
         ('url = "https://h/"\nheaders = { A = "env:NOPE" }', "channel[1].headers: the environment variable 'NOPE'"),
         ('url = "https://h/"\nca_file = "/no/such.pem"', "channel[1].ca_file: '/no/such.pem' cannot be read"),
         ('url = "https://h/"\ntimeout = "1h"', "channel[1].timeout: must be 100ms to 2m, not '1h'"),
-        ('url = "https://h/"\nallow_private = "yes"', "channel[1].allow_private: must be true or false"),
+        ('url = "https://h/"\nallow_private = "yes"', "channel[1].allow_private: must be true or false, not 'yes'"),
     ],
 )
 def test_each_mistake_of_a_webhook_is_named(line: str, complaint: str) -> None:

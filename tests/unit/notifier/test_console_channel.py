@@ -6,7 +6,6 @@ import pytest
 
 from barograph_notifier.channel import Retry, Sent
 from barograph_notifier.console_channel import ConsoleChannel, line_of
-from barograph_notifier.plain_text import one_line
 from tests.unit.notifier.samples import notification
 
 
@@ -24,11 +23,6 @@ def test_text_cannot_command_the_terminal(evil: str) -> None:
     line = line_of(notification(summary=evil, rule=evil, service=evil, reason=evil))
     assert line.isprintable() or all(character.isprintable() or character == " " for character in line)
     assert "\n" not in line
-
-
-def test_a_long_text_is_cut() -> None:
-    assert one_line("x" * 600, 10) == "x" * 9 + "…"
-    assert one_line("x" * 10, 10) == "x" * 10
 
 
 def test_a_console_that_knows_only_ascii_still_gets_the_line() -> None:
