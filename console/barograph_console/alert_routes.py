@@ -45,7 +45,7 @@ class AlertRoutes:
 
     def history(
         self,
-        limit: Annotated[int, Query(ge=1, le=500)] = 100,
+        limit: Annotated[int, Query(ge=1, le=500, description="more only where entries have the same id")] = 100,
         before: Annotated[str, Query(description="an entry id, or a time in ms; only older entries")] = "",
         service: Annotated[str, Query(description="only of this service", max_length=64)] = "",
     ) -> models.History:

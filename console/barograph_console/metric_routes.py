@@ -10,13 +10,14 @@ from barograph_console.points import DEFAULT_QUANTILES, Question, check_labels, 
 from barograph_console.ports import Ports
 from barograph_console.problems import ApiError
 from barograph_console.query_answer import AUTO, AskedRange, QueryReader
+from barograph_console.query_parameters import parse_quantiles, parse_step_ms
 from barograph_console.query_plan import QueryError, QueryPlan, plan_query
-from barograph_console.query_times import parse_quantiles, parse_step_ms, parse_time_ms
 from barograph_console.settings import ConsoleSettings
 from barograph_core.clock import Clock
 from barograph_core.keys import is_service_name
+from barograph_core.moments import parse_moment
 from barograph_core.pane import Pane
-from barograph_core.pipeline_status import count_missing
+from barograph_core.pipeline_status import ServiceProducers
 from barograph_core.store import StoredPane
 
 ServiceName = Annotated[str, Query(description="name of the service", max_length=64)]
@@ -41,12 +42,13 @@ class MetricRoutes:
     def services(self, window: WindowS = 60) -> models.Services:
         now_ms = self._clock.now_ms()
         closed = self._ports.panes.services()
-        throughs = self._ports.pipeline.producer_throughs(list(closed))
+        found = self._ports.pipeline.producers_of(list(closed))
         rows: list[models.ServiceRow] = []
         for service, closed_ms in closed.items():
             pane = self._window(service, closed_ms, window * 1_000, now_ms)
             figures = current_view.whole_service(pane, window * 1_000)
-            missing = count_missing(throughs.get(service, []), closed_ms)
+            producers = found.get(service, ServiceProducers())
+            missing = producers.count_missing(closed_ms)
             rows.append(
                 models.ServiceRow(
                     service=service,
@@ -56,7 +58,7 @@ class MetricRoutes:
                     rps=figures.rps,
                     error_rate=figures.error_rate,
                     estimated=figures.estimated,
-                    producers=len(throughs.get(service, [])),
+                    producers=len(producers.through_ms),
                     missing_producers=missing,
                     is_missing_producers=missing > 0,
                 )
@@ -68,14 +70,14 @@ class MetricRoutes:
         closed_ms = self._closed_ms(service)
         window_ms = window * 1_000
         pane = self._window(service, closed_ms, window_ms, now_ms)
-        throughs = self._ports.pipeline.producer_throughs([service])
+        producers = self._ports.pipeline.producers_of([service]).get(service, ServiceProducers())
         return models.Current(
             service=service,
             at_ms=now_ms,
             from_ms=closed_ms - window_ms,
             to_ms=closed_ms,
             closed_age_ms=max(0, now_ms - closed_ms),
-            missing_producers=count_missing(throughs.get(service, []), closed_ms),
+            missing_producers=producers.count_missing(closed_ms),
             endpoints=current_view.endpoint_rows(pane, window_ms),
             models=current_view.model_rows(pane),
             system=current_view.system_rows(pane),
@@ -107,16 +109,11 @@ class MetricRoutes:
             labels = tuple(dict.fromkeys(part.strip() for part in by.split(",") if part.strip()))
             filters = _parse_filters(where or [])
             check_labels(known, (*labels, *filters))
-            asked = parse_quantiles(quantiles)
-            asked_range = AskedRange(
-                parse_time_ms(from_, now_ms), parse_time_ms(to, now_ms), parse_step_ms(step) if step else AUTO, now_ms
-            )
-            question = Question(known, name, labels, filters, {**DEFAULT_QUANTILES, **asked})
+            asked_range = _parse_range(from_, to, step, now_ms)
+            question = Question(known, name, labels, filters, _parse_quantiles(quantiles))
             answer = self._reader.answer(service, asked_range, closed_ms, question)
         except QueryError as error:
             raise ApiError(422, error.code, str(error)) from error
-        except ValueError as error:
-            raise ApiError(422, "invalid_parameter", str(error)) from error
         content = {
             "service": service,
             "kind": known.name,
@@ -155,6 +152,21 @@ class MetricRoutes:
             max_points=1,
         )
         return Pane.merge([stored.pane for stored in self._read(service, plan)])
+
+
+def _parse_range(from_: str, to: str, step: str, now_ms: int) -> AskedRange:
+    try:
+        step_ms = parse_step_ms(step) if step else AUTO
+        return AskedRange(parse_moment(from_, now_ms), parse_moment(to, now_ms), step_ms, now_ms)
+    except ValueError as error:
+        raise QueryError("invalid_parameter", str(error)) from error
+
+
+def _parse_quantiles(text: str) -> dict[str, float]:
+    try:
+        return {**DEFAULT_QUANTILES, **parse_quantiles(text)}
+    except ValueError as error:
+        raise QueryError("invalid_parameter", str(error)) from error
 
 
 def _parse_filters(texts: list[str]) -> dict[str, str]:

@@ -1,17 +1,11 @@
-"""The pipeline's own state as the API shows it."""
+"""The pipeline's own state as the API shows it: the shape of ``pipeline_document``, for OpenAPI."""
+
+from collections.abc import Iterable
 
 from pydantic import BaseModel, Field
 
-from barograph_core.events_account import EventsAccount
-from barograph_core.pipeline import (
-    GroupStatus,
-    PipelineStatus,
-    ProducerStatus,
-    StreamStatus,
-    WorkerStatus,
-)
-from barograph_core.store_usage import StoreUsage
-from barograph_core.stream import EntryId
+from barograph_core.pipeline_document import shard_document
+from barograph_core.pipeline_status import PipelineStatus
 
 
 class ConsumerRow(BaseModel):
@@ -62,6 +56,7 @@ class ProducerRow(BaseModel):
     folded: dict[str, int]
     late: int = Field(description="events that came too late to count")
     future: int = Field(description="events too far ahead of the server's clock to count")
+    ahead_ms: int = Field(description="how far its newest report was ahead of the server's clock")
     is_missing: bool
     is_silent: bool
 
@@ -78,6 +73,7 @@ class AccountRow(BaseModel):
     lost_counted: int = Field(description="those of the lost that barograph trimmed itself")
     lost_events: int = Field(description="events in those; how many the others held, nobody knows")
     is_counted: bool = Field(description="false behind a long backlog: unread is what the others leave over")
+    last_id: str
     surplus: int = Field(description="entries finished more often than once; 0 unless the group was set back")
 
 
@@ -103,7 +99,9 @@ class ShardRow(BaseModel):
     at_ms: int = Field(description="the server's clock")
     watermark_ms: int | None
     watermark_age_ms: int | None
+    open_panes: int = Field(description="panes that wait to be closed")
     dead_letters: int
+    closed_through_ms: dict[str, int] = Field(description="service -> end of its newest closed pane")
     account: AccountRow | None
     store: StoreRow | None
     streams: list[StreamRow]
@@ -117,113 +115,6 @@ class Pipeline(BaseModel):
     shards: list[ShardRow]
 
 
-def pipeline_view(statuses: list[PipelineStatus]) -> Pipeline:
+def pipeline_view(statuses: Iterable[PipelineStatus]) -> Pipeline:
     """Return the status of all shards as the API shows it."""
-    return Pipeline(shards=[_shard(status) for status in statuses])
-
-
-def _shard(status: PipelineStatus) -> ShardRow:
-    return ShardRow(
-        shard=status.shard,
-        at_ms=status.at_ms,
-        watermark_ms=status.watermark_ms,
-        watermark_age_ms=status.watermark_age_ms,
-        dead_letters=status.dead_letters,
-        account=None if status.account is None else _account(status.account),
-        store=None if status.store is None else _store(status.store),
-        streams=[_stream(stream) for stream in status.streams],
-        workers=[_worker(worker) for worker in status.workers],
-        producers=[_producer(producer) for producer in status.producers],
-    )
-
-
-def _account(account: EventsAccount) -> AccountRow:
-    return AccountRow(
-        added=account.added,
-        committed=account.committed,
-        dead=account.dead,
-        lost=account.lost,
-        pending=account.pending,
-        unread=account.unread,
-        lost_counted=account.lost_counted,
-        lost_events=account.lost_events,
-        is_counted=account.is_counted,
-        surplus=account.surplus,
-    )
-
-
-def _store(store: StoreUsage) -> StoreRow:
-    return StoreRow(
-        bytes=store.bytes,
-        bound_bytes=store.bound_bytes,
-        steps=[
-            StepRow(
-                step_ms=step.step_ms,
-                bytes=step.bytes,
-                blocks=step.blocks,
-                dropped_blocks=step.dropped_blocks,
-                dropped_bytes=step.dropped_bytes,
-                kept_from_ms=step.kept_from_ms,
-            )
-            for step in store.steps
-        ],
-    )
-
-
-def _text(entry_id: EntryId | None) -> str | None:
-    return None if entry_id is None else str(entry_id)
-
-
-def _stream(stream: StreamStatus) -> StreamRow:
-    return StreamRow(
-        name=stream.name,
-        key=stream.key,
-        length=stream.length,
-        added=stream.added,
-        memory_bytes=stream.memory_bytes,
-        first_id=_text(stream.first_id),
-        last_id=_text(stream.last_id),
-        groups=[_group(group) for group in stream.groups],
-    )
-
-
-def _group(group: GroupStatus) -> GroupRow:
-    return GroupRow(
-        name=group.name,
-        last_delivered_id=str(group.last_delivered),
-        unread=group.unread,
-        is_capped=group.is_capped,
-        pending=group.pending,
-        oldest_pending_id=_text(group.oldest_pending),
-        lag_ms=group.lag_ms,
-        consumers=[
-            ConsumerRow(name=consumer.name, pending=consumer.pending, idle_ms=consumer.idle_ms)
-            for consumer in group.consumers
-        ],
-    )
-
-
-def _worker(worker: WorkerStatus) -> WorkerRow:
-    return WorkerRow(
-        stage=worker.stage,
-        name=worker.name,
-        age_ms=worker.age_ms,
-        is_alive=worker.is_alive,
-        facts=dict(worker.facts),
-    )
-
-
-def _producer(producer: ProducerStatus) -> ProducerRow:
-    return ProducerRow(
-        service=producer.service,
-        instance=producer.instance,
-        through_ms=producer.through_ms,
-        through_age_ms=producer.through_age_ms,
-        sent=producer.sent,
-        drops=dict(producer.drops),
-        folded=dict(producer.folded),
-        late=producer.late,
-        future=producer.future,
-        is_missing=producer.is_missing,
-        is_silent=producer.is_silent,
-    )
+    return Pipeline.model_validate({"shards": [shard_document(status) for status in statuses]})

@@ -7,16 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from barograph_console.query_plan import QueryError, QueryPlan
+from barograph_core.arrays import FloatArray, IntArray
 from barograph_core.errors import EmptySketchError
-from barograph_core.events import KINDS, Kind
+from barograph_core.events import KINDS, Kind, Labels
 from barograph_core.figures import Figures
 from barograph_core.label_names import has_label
 from barograph_core.pane import label_values
-from barograph_core.series_table import Labels, SeriesTable
-from barograph_core.sketch import IntArray
+from barograph_core.series_table import SeriesTable
 from barograph_core.store import StoredPane
 from barograph_core.summary import Summary
-from barograph_core.summary_table import FloatArray
 
 DEFAULT_QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
@@ -44,11 +43,6 @@ def average_of(summary: Summary | None) -> float | None:
 def maximum_of(summary: Summary | None) -> float | None:
     """Return the largest value, or ``None`` when there are no values."""
     return finite(summary.maximum) if summary is not None and summary.count else None
-
-
-def minimum_of(summary: Summary | None) -> float | None:
-    """Return the smallest value, or ``None`` when there are no values."""
-    return finite(summary.minimum) if summary is not None and summary.count else None
 
 
 def ratio(part: int, whole: int) -> float | None:

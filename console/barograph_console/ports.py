@@ -4,15 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from barograph_core.alerts import AlertRecord, Transition
-from barograph_core.events import Kind
+from barograph_core.alerts import AlertRecord
+from barograph_core.events import Kind, Labels
 from barograph_core.figure_store import FigureRange
 from barograph_core.figures import Figures
 from barograph_core.pipeline import PipelineStatus
-from barograph_core.series_table import Labels
+from barograph_core.pipeline_status import ServiceProducers
 from barograph_core.steps import Step
 from barograph_core.store import StoredPane
 from barograph_core.stream import EntryId
+from barograph_core.transitions import Transition
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,11 @@ class AlertBook(Protocol):
         ...
 
     def history(self, *, before: EntryId | None, limit: int, service: str) -> HistoryPage:
-        """Return up to ``limit`` entries older than ``before``, of one service unless ``service`` is empty."""
+        """Return up to ``limit`` entries older than ``before``, of one service unless ``service`` is empty.
+
+        Entries of several shards may have the same id. Those with the last one of a page all stand on it, beyond
+        ``limit`` if need be.
+        """
         ...
 
     def count_since(self, from_ms: int) -> EpisodeCounts: ...
@@ -109,7 +114,7 @@ class PipelineSource(Protocol):
         """Return the status of each shard."""
         ...
 
-    def producer_throughs(self, services: Sequence[str]) -> dict[str, list[int]]: ...
+    def producers_of(self, services: Sequence[str]) -> dict[str, ServiceProducers]: ...
 
 
 class HealthProbe(Protocol):

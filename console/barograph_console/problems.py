@@ -91,7 +91,7 @@ async def _on_barograph_error(request: Request, exc: Exception) -> JSONResponse:
     """Answer 503: the store is not there, or cannot be read just now. The text may name the server: it is logged."""
     reason = exc.reason if isinstance(exc, StreamUnavailableError) else "store_error"
     log.warning("console.store_unavailable", extra={"path": request.url.path, "reason": reason, "detail": str(exc)})
-    return unavailable_response(reason, _EXPLANATIONS.get(reason, "the store cannot be read just now"))
+    return unavailable_response(reason, explain(reason))
 
 
 _EXPLANATIONS: Final = {

@@ -9,10 +9,10 @@ import numpy as np
 from barograph_console.points import Question, build_series, fold_panes, most_missing
 from barograph_console.ports import PaneSource
 from barograph_console.query_plan import QueryError, QueryPlan, auto_steps_ms, plan_query
+from barograph_core.events import Labels
 from barograph_core.figure_records import STORED_QUANTILES, WHOLE
 from barograph_core.figure_store import FigureRange
 from barograph_core.figures import Figures
-from barograph_core.series_table import Labels
 from barograph_core.steps import Step
 from barograph_core.store import StoredPane
 

@@ -40,22 +40,18 @@ class QueryPlan:
 
     Attributes:
         step_ms: Length of a point; ``None`` for one point over the range.
+        from_ms: Where the first segment begins; ``to_ms`` where the last ends, the same where there is none.
         segments: What to read, ascending, without overlap: the coarse body, then a finer tail for what has
-            no roll-up yet.
+            no roll-up yet. None of them is empty; there is none when all of the range has expired or none of it
+            is closed.
         covered_from_ms: Earlier panes may have expired; equal to ``from_ms`` when the whole range is kept.
     """
 
     step_ms: int | None
+    from_ms: int
+    to_ms: int
     segments: tuple[Segment, ...]
     covered_from_ms: int
-
-    @property
-    def from_ms(self) -> int:
-        return self.segments[0].from_ms
-
-    @property
-    def to_ms(self) -> int:
-        return self.segments[-1].to_ms
 
     def bucket_of(self, start_ms: int) -> int:
         """Return the start of the point that the pane at ``start_ms`` belongs to."""
@@ -127,15 +123,17 @@ def plan_query(
     kept_from_ms = now_ms - coarsest.keep_ms
     low = max(from_ms, kept_from_ms - coarsest.span_ms)
     if low >= high:
-        nothing = Segment(coarsest.step_ms, *[floor_to(high, coarsest.step_ms)] * 2)
-        return QueryPlan(step_ms, (nothing,), max(nothing.from_ms, kept_from_ms))
+        at_ms = floor_to(high, coarsest.step_ms)
+        return QueryPlan(step_ms, at_ms, at_ms, (), max(at_ms, kept_from_ms))
     points = 1 if step_ms is None else (ceil_to(high, step_ms) - floor_to(low, step_ms)) // step_ms
     if points > max_points:
         raise QueryError(
             "too_many_points", f"the range holds {points} points, more than {max_points}; ask a larger step"
         )
     segments = tuple(_segments(ladder, low, high, closed_through_ms, now_ms))
-    return QueryPlan(step_ms, segments, segments[0].from_ms if from_ms >= kept_from_ms else kept_from_ms)
+    starts_ms, ends_ms = segments[0].from_ms, segments[-1].to_ms
+    covered_from_ms = starts_ms if from_ms >= kept_from_ms else kept_from_ms
+    return QueryPlan(step_ms, starts_ms, ends_ms, segments, covered_from_ms)
 
 
 def _ladder(steps: Sequence[Step], from_ms: int, to_ms: int, step_ms: int | None, now_ms: int) -> list[Step]:

@@ -12,19 +12,21 @@ from barograph_console.ports import (
     EpisodeCounts,
     HistoryPage,
 )
-from barograph_core.alerts import AlertRecord, AlertState, Transition, resolve_by_hand
+from barograph_core.alert_changes import Change, Cursors, Written, write_changes
+from barograph_core.alerts import AlertRecord, AlertState
 from barograph_core.errors import MalformedEventError
 from barograph_core.keys import ShardKeys
 from barograph_core.layout import LayoutView
 from barograph_core.stream import Connection, Entry, EntryId, as_bytes, as_entries, as_hash, as_list, as_text
+from barograph_core.transitions import Transition, resolve_by_hand
 
 log = logging.getLogger(__name__)
 _FIELD: Final = "alert:"
 _PAGE: Final = 500
 _SCAN_PAGES: Final = 20
 _ATTEMPTS: Final = 5
-# How long alerts are kept is the alerter's setting; an entry written here must not trim by another.
-_NO_TRIM_MS: Final = 10**14
+# The server takes an end before it for no id at all.
+_FIRST_ID: Final = EntryId(0, 0)
 
 
 class RedisAlerts:
@@ -46,18 +48,20 @@ class RedisAlerts:
         ]
 
     def history(self, *, before: EntryId | None, limit: int, service: str) -> HistoryPage:
+        if before == _FIRST_ID:
+            return HistoryPage((), None)
         with self._pool.borrow() as connection:
             layout = self._layouts.current(connection)
             shards = [layout.keys_of(service)] if service else layout.shards
             pages = [_scan_back(connection, keys, before, limit, service) for keys in shards]
-        cursors = [page.next_before for page in pages if page.next_before is not None]
-        # Older than where some shard stopped reading, the order is not known yet.
-        reached = max(cursors, default=None)
         entries = sorted((entry for page in pages for entry in page.entries), key=lambda entry: entry.id, reverse=True)
-        known = [entry for entry in entries if reached is None or entry.id >= reached]
-        if len(known) > limit:
-            return HistoryPage(tuple(known[:limit]), known[limit - 1].id)
-        return HistoryPage(tuple(known), reached)
+        # Older than where some shard stopped reading, the order is not known yet.
+        ends = [page.next_before for page in pages if page.next_before is not None]
+        if len(entries) > limit:
+            ends.append(entries[limit - 1].id)
+        reached = max(ends, default=None)
+        # All with the last id, which several shards may have given: the next page begins before it.
+        return HistoryPage(tuple(entry for entry in entries if reached is None or entry.id >= reached), reached)
 
     def count_since(self, from_ms: int) -> EpisodeCounts:
         fired = resolved = 0
@@ -109,18 +113,10 @@ class RedisAlerts:
         if record.state not in (AlertState.PENDING, AlertState.FIRING):
             raise AlertConflictError(f"alert {alert_id!r} is {record.state.value} already")
         after, transition = resolve_by_hand(record, actor, now_ms)
-        fields = transition.to_fields()
-        reply = as_list(
-            connection.call(
-                "baro_transition_1",
-                [keys.state(service), keys.metrics, keys.alerts, keys.cooldown(alert_id)],
-                [
-                    *("", "", service, "0" if version is None else as_text(version), "", "", "", _NO_TRIM_MS, 0),
-                    *(alert_id, after.to_json() if after else "", "clear", "", 0, len(fields), *fields),
-                ],
-            )
-        )
-        return (after or record, transition) if as_bytes(reply[0]) == b"ok" else None
+        change = Change(alert_id=alert_id, record=after, transition=transition, cooldown="clear")
+        cursors = Cursors(version="0" if version is None else as_text(version))
+        written = write_changes(connection, keys, service, [change], cursors=cursors)
+        return (after, transition) if isinstance(written, Written) else None
 
 
 def _record(text: bytes) -> AlertRecord | None:

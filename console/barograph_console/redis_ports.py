@@ -9,13 +9,13 @@ from barograph_console.connection_pool import ConnectionPool
 from barograph_console.ports import Complaint
 from barograph_core.clock import Clock
 from barograph_core.errors import BarographError, StreamUnavailableError
-from barograph_core.events import Kind
+from barograph_core.events import Kind, Labels
 from barograph_core.figure_store import FigureRange, FigureStore, SeriesNames
 from barograph_core.figures import Figures
 from barograph_core.layout import LayoutView
 from barograph_core.library import loaded_version
 from barograph_core.pipeline import PipelineReader, PipelineStatus
-from barograph_core.series_table import Labels
+from barograph_core.pipeline_status import ServiceProducers
 from barograph_core.steps import Step
 from barograph_core.store import PaneStore, StoredPane
 from barograph_core.stream import Connection
@@ -78,13 +78,13 @@ class RedisPipeline:
         with self._pool.borrow() as connection:
             return [PipelineReader(connection, keys).read() for keys in self._layouts.current(connection).shards]
 
-    def producer_throughs(self, services: Sequence[str]) -> dict[str, list[int]]:
-        found: dict[str, list[int]] = {}
+    def producers_of(self, services: Sequence[str]) -> dict[str, ServiceProducers]:
+        found: dict[str, ServiceProducers] = {}
         with self._pool.borrow() as connection:
             layout = self._layouts.current(connection)
             for keys in layout.shards:
                 own = [service for service in services if layout.tag_of(service) == keys.tag]
-                found |= PipelineReader(connection, keys).producer_throughs(own)
+                found |= PipelineReader(connection, keys).producers_of(own)
         return found
 
 

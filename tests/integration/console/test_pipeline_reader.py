@@ -1,13 +1,14 @@
 """Backlogs, workers and producers as they stand on a real server, after trims and deletes too."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 from barograph_core.keys import ShardKeys
+from barograph_core.layout_change import set_shards
 from barograph_core.library import ensure_library
 from barograph_core.pipeline import GroupStatus, PipelineReader
-from barograph_core.stream import Connection, as_text
+from barograph_core.stream import Connection, Reply, Value, as_text
 from tests.support import append, valkey_server
 
 GROUP = "aggregator"
@@ -93,6 +94,25 @@ def test_every_entry_of_the_events_stream_is_accounted_for(server: Connection, k
     assert (account.added, account.pending, account.unread, account.lost) == (10, 4, 5, 1)
 
 
+def test_entries_are_never_read_by_the_thousand(
+    server: Connection, keys: ShardKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server reads each whole and stands still meanwhile: 100 ms for 1,000 of 60 kB, at every scrape."""
+    called: dict[str, Sequence[Value]] = {}
+    call = Connection.call
+
+    def noted(
+        self: Connection, function: str, names: Sequence[str], args: Sequence[Value] = (), *, read_only: bool = False
+    ) -> Reply:
+        called[function] = args
+        return call(self, function, names, args, read_only=read_only)
+
+    monkeypatch.setattr(Connection, "call", noted)
+    PipelineReader(server, keys).read()
+    set_shards(server, keys.prefix, 2)
+    assert called["baro_account_1"][-1] == called["baro_services_1"][-1] == 100
+
+
 def test_without_the_function_library_there_is_no_account() -> None:
     """The rest of the status is told all the same."""
     with valkey_server() as url:
@@ -117,6 +137,19 @@ def test_producers_tell_what_they_dropped_and_whether_they_are_missing(server: C
     producers = {producer.instance: producer for producer in PipelineReader(server, keys).read().producers}
     assert (producers["host:1:aa"].sent, producers["host:1:aa"].drops) == (7, {"overflow": 3})
     assert (producers["host:1:aa"].is_missing, producers["host:2:bb"].is_missing) == (True, False)
+
+
+def test_silent_producers_are_given_up_as_the_aggregators_are_set(server: Connection, keys: ShardKeys) -> None:
+    """The closer leaves its setting in the shard: who only reads need not know it."""
+    for instance, through_ms in (("host:1:aa", 5_000), ("host:2:bb", 9_000)):
+        append(server, keys, {}, instance=instance, seq=0, previous=0, through_ms=through_ms, mode="heartbeat")
+    server.command("HSET", keys.closed, "ranker", 10_000)
+    before = PipelineReader(server, keys).producers_of(["ranker"])["ranker"].count_missing(10_000)
+    server.command("HSET", keys.progress, "no_data_ms", 2_000)
+    reader = PipelineReader(server, keys)
+    after = reader.producers_of(["ranker"])["ranker"].count_missing(10_000)
+    missing = [producer.instance for producer in reader.read().producers if producer.is_missing]
+    assert (before, after, missing) == (2, 1, ["host:2:bb"])
 
 
 def test_workers_are_alive_while_they_report(server: Connection, keys: ShardKeys) -> None:

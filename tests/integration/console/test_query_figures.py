@@ -1,25 +1,18 @@
 """A query that the ready figures answer gives what the panes give, from what the aggregator's closer wrote."""
 
-from collections.abc import Iterator
-
 import pytest
 from fastapi.testclient import TestClient
 
 from barograph_aggregator.closing import Closer
 from barograph_aggregator.settings import AggregatorSettings
-from barograph_console.app import create_app
-from barograph_console.connection_pool import ConnectionPool
 from barograph_console.models import Query
-from barograph_console.ports import Ports
-from barograph_console.redis_alerts import RedisAlerts
-from barograph_console.redis_ports import RedisHealth, RedisPanes, RedisPipeline
-from barograph_console.settings import ConsoleSettings
 from barograph_core.keys import ShardKeys
-from barograph_core.layout import LayoutView
+from barograph_core.pane_parts import marked
 from barograph_core.self_metrics import Counters
 from barograph_core.steps import DEFAULT_KEEP, parse_keep
 from barograph_core.stream import Connection
 from tests.batches import decoded, panes_by_start, request
+from tests.integration.console.conftest import ClientAt
 from tests.support import FakeClock
 
 STEPS = parse_keep(DEFAULT_KEEP)
@@ -30,14 +23,7 @@ NOW_MS = HOUR_START_MS + MINUTES * 60_000
 
 
 @pytest.fixture
-def pool(valkey_url: str) -> Iterator[ConnectionPool]:
-    opened = ConnectionPool(lambda: Connection.open(valkey_url), size=3, wait_s=5.0)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def client(real: Connection, keys: ShardKeys, pool: ConnectionPool) -> TestClient:
+def client(real: Connection, keys: ShardKeys, client_at: ClientAt) -> TestClient:
     """Return a console of a service that had some requests in each fifth minute, closed through ``NOW_MS``."""
     closer = Closer(real, keys, AggregatorSettings(), STEPS, Counters())
     for minute in range(0, MINUTES, 5):
@@ -47,19 +33,11 @@ def client(real: Connection, keys: ShardKeys, pool: ConnectionPool) -> TestClien
             for n in range(minute % 7 + 3)
         ]
         for base_ms, pane in panes_by_start([decoded("request", events)], 1_000).items():
-            real.command("RPUSH", keys.parts("ranker", base_ms), pane.pack())
+            real.command("RPUSH", keys.parts("ranker", base_ms), marked(pane.pack()))
             real.command("ZADD", keys.open, base_ms + 1_000, f"ranker:1000:{base_ms}")
         closer.advance(start_ms + 300_000)
     closer.advance(NOW_MS)
-    clock = FakeClock(NOW_MS)
-    layouts = LayoutView(keys.prefix, clock)
-    ports = Ports(
-        RedisPanes(pool, layouts, STEPS),
-        RedisAlerts(pool, layouts),
-        RedisPipeline(pool, layouts),
-        RedisHealth(pool, layouts, clock),
-    )
-    return TestClient(create_app(ports, ConsoleSettings(), clock), base_url="http://localhost")
+    return client_at(FakeClock(NOW_MS))
 
 
 @pytest.mark.parametrize(

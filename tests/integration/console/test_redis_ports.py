@@ -1,34 +1,24 @@
 """The console's ports on a real server: figures, alerts, resolving, readiness."""
 
 import threading
-from collections.abc import Iterator
 
 import pytest
-from fastapi.testclient import TestClient
 
-from barograph_console.app import create_app
 from barograph_console.connection_pool import ConnectionPool
-from barograph_console.ports import AlertConflictError, Complaint, Ports
+from barograph_console.ports import AlertConflictError, Complaint
 from barograph_console.redis_alerts import RedisAlerts
-from barograph_console.redis_ports import RedisHealth, RedisPanes, RedisPipeline
-from barograph_console.settings import ConsoleSettings
-from barograph_core.alerts import AlertState, transition_of
+from barograph_console.redis_ports import RedisHealth, RedisPanes
+from barograph_core.alerts import AlertState
 from barograph_core.keys import ShardKeys
 from barograph_core.layout import LayoutView
 from barograph_core.library import ensure_library
-from barograph_core.store import PaneStore
-from barograph_core.stream import Connection, as_entries, as_text
+from barograph_core.stream import Connection, EntryId, as_entries, as_text
+from barograph_core.transitions import transition_of
+from tests.integration.console.conftest import ClientAt
 from tests.support import FakeClock, valkey_server
 from tests.unit.console.fakes import ALERT_ID, NOW_MS, STEPS, panes_of, record, requests
 
 SERVICE = "ranker"
-
-
-@pytest.fixture
-def pool(valkey_url: str) -> Iterator[ConnectionPool]:
-    opened = ConnectionPool(lambda: Connection.open(valkey_url), size=3, wait_s=5.0)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
@@ -52,27 +42,18 @@ def announce(connection: Connection, keys: ShardKeys, number: int, *, service: s
 
 
 def test_a_query_reads_the_panes_that_an_aggregator_wrote(
-    real: Connection, pool: ConnectionPool, keys: ShardKeys
+    real: Connection, client_at: ClientAt, keys: ShardKeys
 ) -> None:
     """From the stored blocks to the points, over HTTP."""
-    store = PaneStore(real, keys, STEPS)
     rows = [(NOW_MS - 5_000 + 10 * number, "/predict", 500 if number % 10 == 0 else 200, 1.0) for number in range(400)]
     for stored in panes_of([requests(*rows)]):
         start = stored.start_ms
         real.command(
-            *("HSET", store.block_key(SERVICE, 1_000, start)),
+            *("HSET", keys.panes(SERVICE, 1_000, start - start % 10_000)),
             *(str(start), stored.pane.pack(), f"r{start}", 0, f"m{start}", 0),
         )
     real.command("HSET", keys.closed, SERVICE, NOW_MS)
-    clock = FakeClock(NOW_MS)
-    layouts = LayoutView(keys.prefix, clock)
-    ports = Ports(
-        RedisPanes(pool, layouts, STEPS),
-        RedisAlerts(pool, layouts),
-        RedisPipeline(pool, layouts),
-        RedisHealth(pool, layouts, clock),
-    )
-    client = TestClient(create_app(ports, ConsoleSettings(), clock), base_url="http://localhost")
+    client = client_at(FakeClock(NOW_MS))
     points = client.get(f"/api/v1/query?service={SERVICE}&from=-10s&step=1").json()["series"][0]["points"]
     assert [(point["count"], point["errors"]) for point in points] == [(100, 10)] * 4
     assert client.get(f"/api/v1/current?service={SERVICE}").json()["requests"] == 400
@@ -144,6 +125,40 @@ def test_history_goes_back_page_by_page_through_other_services(
     assert [entry.id.ms for entry in first.entries + second.entries] == [700, 600, 500, 400, 300, 200, 100]
     assert second.next_before is None
     assert len(alerts.history(before=None, limit=500, service="").entries) == 500
+
+
+def test_nothing_is_older_than_the_first_id_of_all(
+    client_at: ClientAt, alerts: RedisAlerts, real: Connection, keys: ShardKeys
+) -> None:
+    """An empty page; the server would refuse the range as no range at all."""
+    announce(real, keys, 1)
+    assert alerts.history(before=EntryId(0, 0), limit=10, service="").entries == ()
+    client = client_at(FakeClock(NOW_MS))
+    for before in ("0", "0-0", "00-0"):
+        answer = client.get(f"/api/v1/alerts/history?before={before}")
+        assert (answer.status_code, answer.json()) == (200, {"entries": [], "next_before": None})
+    assert [entry.id.ms for entry in alerts.history(before=EntryId(1, 1), limit=10, service="").entries] == [1]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 4, 5, 8])
+def test_history_of_several_shards_gives_every_entry_once(
+    pool: ConnectionPool, real: Connection, keys: ShardKeys, limit: int
+) -> None:
+    """Two shards may give an entry the same id: then both stand on one page, which is longer by one."""
+    shards = [ShardKeys(prefix=keys.prefix, tag=tag) for tag in ("0", "5", "9")]
+    real.command("HSET", f"{keys.prefix}:meta", "tags", ",".join(shard.tag for shard in shards))
+    for shard, numbers in zip(shards, ((1, 2, 3, 4, 5), (2, 3, 5), (3, 5, 6)), strict=True):
+        for number in numbers:
+            announce(real, shard, number, service=f"of-{shard.tag}")
+    alerts = RedisAlerts(pool, LayoutView(keys.prefix, FakeClock()))
+    seen: list[tuple[int, str]] = []
+    page = alerts.history(before=None, limit=limit, service="")
+    seen += [(entry.id.ms, entry.transition.service) for entry in page.entries]
+    while page.next_before is not None:
+        page = alerts.history(before=page.next_before, limit=limit, service="")
+        seen += [(entry.id.ms, entry.transition.service) for entry in page.entries]
+    assert [number for number, _ in seen] == [6, 5, 5, 5, 4, 3, 3, 3, 2, 2, 1]
+    assert len(set(seen)) == 11
 
 
 def test_counts_over_a_span_come_from_the_stream(alerts: RedisAlerts, real: Connection, keys: ShardKeys) -> None:

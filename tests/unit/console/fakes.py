@@ -17,19 +17,20 @@ from barograph_console.ports import (
     Ports,
 )
 from barograph_console.settings import ConsoleSettings
-from barograph_core.alerts import AlertRecord, AlertState, Severity, Transition, resolve_by_hand
+from barograph_core.alerts import AlertRecord, AlertState, Severity
 from barograph_core.decode import decode_batch
 from barograph_core.encode import EncodedBatch, encode_batch, entry_fields
 from barograph_core.errors import BarographError
-from barograph_core.events import KINDS, Kind
+from barograph_core.events import KINDS, Kind, Labels
 from barograph_core.figure_records import STORED_QUANTILES, WHOLE
 from barograph_core.figure_store import FigureRange
 from barograph_core.figures import Figures
 from barograph_core.pipeline import PipelineStatus
-from barograph_core.series_table import Labels
+from barograph_core.pipeline_status import ServiceProducers
 from barograph_core.steps import DEFAULT_KEEP, Step, parse_keep
 from barograph_core.store import StoredPane
 from barograph_core.stream import EntryId
+from barograph_core.transitions import Transition, resolve_by_hand
 from tests.batches import panes_by_start
 from tests.support import FakeClock
 
@@ -161,7 +162,6 @@ class FakeAlerts:
         if self.is_contended or not found.is_active:
             raise AlertConflictError("it is not active")
         after, transition = resolve_by_hand(found, actor, now_ms)
-        assert after is not None
         self.held = [after]
         return after, transition
 
@@ -169,13 +169,13 @@ class FakeAlerts:
 @dataclass
 class FakePipeline:
     statuses: list[PipelineStatus] = field(default_factory=list[PipelineStatus])
-    throughs: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
+    producers: dict[str, ServiceProducers] = field(default_factory=dict[str, ServiceProducers])
 
     def read(self) -> list[PipelineStatus]:
         return self.statuses
 
-    def producer_throughs(self, services: Sequence[str]) -> dict[str, list[int]]:
-        return {service: self.throughs.get(service, []) for service in services}
+    def producers_of(self, services: Sequence[str]) -> dict[str, ServiceProducers]:
+        return {service: self.producers[service] for service in services if service in self.producers}
 
 
 @dataclass

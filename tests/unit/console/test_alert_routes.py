@@ -2,8 +2,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from barograph_console.ports import AlertEntry
-from barograph_core.alerts import AlertState, Severity, Transition, transition_of
+from barograph_core.alerts import AlertState, Severity
 from barograph_core.stream import EntryId
+from barograph_core.transitions import Transition, transition_of
 from tests.unit.console.fakes import ALERT_ID, NOW_MS, Console, FakeAlerts, record
 
 

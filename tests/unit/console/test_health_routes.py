@@ -1,7 +1,17 @@
+import json
+
 from barograph_console.ports import Complaint
 from barograph_core.errors import StreamUnavailableError
 from barograph_core.events_account import EventsAccount
-from barograph_core.pipeline import GroupStatus, PipelineStatus, StreamStatus
+from barograph_core.pipeline import (
+    ConsumerStatus,
+    GroupStatus,
+    PipelineStatus,
+    ProducerStatus,
+    StreamStatus,
+    WorkerStatus,
+)
+from barograph_core.pipeline_document import shard_document
 from barograph_core.store_usage import StepUsage, StoreUsage
 from barograph_core.stream import EntryId
 from tests.unit.console.fakes import NOW_MS, Console, FakeHealth, FakePanes, FakePipeline
@@ -58,10 +68,14 @@ def test_the_description_of_the_api_knows_every_route_and_error() -> None:
     assert "from" in document["components"]["schemas"]["HistoryEntry"]["properties"]
 
 
+GROUP = GroupStatus("aggregator", EntryId(5, 1), 3, False, 2, EntryId(4, 0), 1_200, (ConsumerStatus("h:1:aa", 2, 30),))
+STREAM = StreamStatus("events", "baro:{0}:events", 7, 9, EntryId(1, 0), EntryId(9, 0), (GROUP,), 4_096)
+ACCOUNT = EventsAccount(100, 60, 1, 9, 10, 20, 7, 450, is_counted=True, last_id=EntryId(9, 0))
+STORE = StoreUsage((StepUsage(1_000, 5_000, 2, 4, 9_000, 77),), 10_000)
+
+
 def test_the_pipeline_shows_backlogs_with_ids_as_text() -> None:
-    group = GroupStatus("aggregator", EntryId(5, 1), 3, False, 2, EntryId(4, 0), 1_200, ())
-    stream = StreamStatus("events", "baro:{0}:events", 7, 9, EntryId(1, 0), EntryId(9, 0), (group,))
-    status = PipelineStatus(NOW_MS, (stream,), NOW_MS - 700, {}, (), ())
+    status = PipelineStatus(NOW_MS, (STREAM,), NOW_MS - 700, {}, (), ())
     answer = Console(pipeline=FakePipeline([status])).client().get("/api/v1/pipeline").json()["shards"][0]
     row = answer["streams"][0]["groups"][0]
     assert (row["last_delivered_id"], row["unread"], row["oldest_pending_id"]) == ("5-1", 3, "4-0")
@@ -70,9 +84,19 @@ def test_the_pipeline_shows_backlogs_with_ids_as_text() -> None:
 
 def test_the_pipeline_shows_the_books_and_the_store() -> None:
     """What was lost, and from when on everything is kept, can be seen on the console too."""
-    account = EventsAccount(100, 60, 1, 9, 10, 20, 7, 450, is_counted=True, last_id=EntryId(9, 0))
-    store = StoreUsage((StepUsage(1_000, 5_000, 2, 4, 9_000, 77),), 10_000)
-    status = PipelineStatus(NOW_MS, (), None, {}, (), (), account, store)
+    status = PipelineStatus(NOW_MS, (), None, {}, (), (), ACCOUNT, STORE)
     answer = Console(pipeline=FakePipeline([status])).client().get("/api/v1/pipeline").json()["shards"][0]
     assert (answer["account"]["lost"], answer["account"]["lost_events"], answer["account"]["surplus"]) == (9, 450, 0)
     assert (answer["store"]["bytes"], answer["store"]["steps"][0]["kept_from_ms"]) == (5_000, 77)
+
+
+def test_the_console_and_the_command_show_one_document() -> None:
+    """Nothing of what core says is left out or called otherwise, and the description of the API knows all of it."""
+    worker = WorkerStatus("aggregator", "h:1:aa", 100, True, {"events": "5"})
+    producer = ProducerStatus("ranker", "h:2:bb", NOW_MS, 0, 7, {"overflow": 3}, {"request.route": 2}, False, False)
+    full = PipelineStatus(
+        NOW_MS, (STREAM,), NOW_MS - 700, {"ranker": NOW_MS}, (worker,), (producer,), ACCOUNT, STORE, "5", 4
+    )
+    empty = PipelineStatus(NOW_MS, (), None, {}, (), ())
+    answer = Console(pipeline=FakePipeline([full, empty])).client().get("/api/v1/pipeline").json()
+    assert answer == json.loads(json.dumps({"shards": [shard_document(full), shard_document(empty)]}))

@@ -1,9 +1,13 @@
 import json
 import math
+from collections.abc import Sequence
+
+import pytest
 
 from barograph_console.settings import ConsoleSettings
 from barograph_core.encode import encode_batch
 from barograph_core.events import KINDS
+from barograph_core.pipeline_status import ServiceProducers
 from barograph_core.store import StoredPane
 from tests.batches import encoded, request
 from tests.unit.console.fakes import NOW_MS, Console, FakePanes, FakePipeline, panes_of, requests
@@ -196,7 +200,8 @@ def test_current_shows_models_and_processes() -> None:
 def test_services_tell_who_is_missing() -> None:
     """A producer that has not reported for the newest closed pane shows; one silent for long is given up."""
     console = console_with_requests()
-    console.pipeline = FakePipeline(throughs={"ranker": [NOW_MS + 500, NOW_MS - 1, NOW_MS - 300_001]})
+    producers = ServiceProducers((NOW_MS + 500, NOW_MS - 1, NOW_MS - 60_001), no_data_ms=60_000)
+    console.pipeline = FakePipeline(producers={"ranker": producers})
     row = console.client().get("/api/v1/services?window=10").json()["services"][0]
     assert (row["service"], row["rps"], row["producers"]) == ("ranker", 0.4, 3)
     assert (row["missing_producers"], row["is_missing_producers"]) == (1, True)
@@ -213,3 +218,39 @@ def test_figures_that_lie_ready_are_not_merged_from_panes() -> None:
     assert panes.asked == []
     Console(panes=panes).client().get("/api/v1/query", params={**query, "step": "20"})
     assert len(panes.asked) == 1
+
+
+def test_a_mistake_of_ours_is_not_blamed_on_the_caller() -> None:
+    """Only what was asked wrongly is a 422: an error while the answer is made is the console's."""
+
+    class BrokenPanes(FakePanes):
+        def read(self, service: str, step_ms: int, from_ms: int, to_ms: int) -> Sequence[StoredPane]:
+            raise ValueError(f"{service} {step_ms} {from_ms} {to_ms}")
+
+    answer = Console(panes=BrokenPanes()).client().get("/api/v1/query?service=ranker&from=-10s&step=1")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal_error")
+
+
+@pytest.mark.parametrize("query", ["to=10000-01-01", "to=253402300800000", "from=1969-12-31", "from=-99999d"])
+def test_a_time_beyond_the_calendar_is_refused(query: str) -> None:
+    answer = console_with_requests().client().get(f"/api/v1/query?service=ranker&{query}")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid_parameter")
+
+
+def test_a_plus_sign_that_nobody_escaped_is_forgiven() -> None:
+    """It arrives as a space."""
+    query = "from=2023-11-14T23:13:10+01:00&to=2023-11-14T23:13:20+01:00&step=all"
+    answer = console_with_requests().client().get(f"/api/v1/query?service=ranker&{query}").json()
+    assert (answer["from_ms"], answer["to_ms"]) == (NOW_MS - 10_000, NOW_MS)
+
+
+@pytest.mark.parametrize("step", ["", "1", "10", "all"])
+@pytest.mark.parametrize(
+    ("closed_ms", "query"),
+    [(NOW_MS - 120_000, "from=-1m"), (NOW_MS - 960_000, ""), (NOW_MS, f"from=0&to={NOW_MS - 100 * 86_400_000}")],
+)
+def test_a_range_without_a_stored_pane_has_no_series(closed_ms: int, query: str, step: str) -> None:
+    """After the last closed pane, or before all that is kept: the store is not even asked."""
+    panes = FakePanes(closed={"ranker": closed_ms})
+    answer = Console(panes=panes).client().get(f"/api/v1/query?service=ranker&{query}&step={step}")
+    assert (answer.status_code, answer.json()["series"], panes.asked) == (200, [], [])

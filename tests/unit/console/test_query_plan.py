@@ -86,9 +86,21 @@ def test_a_range_into_the_future_ends_where_closing_has_come_to() -> None:
     assert (asked.from_ms, asked.to_ms) == (NOW_MS - 10 * SECOND, NOW_MS - 2 * SECOND)
 
 
-def test_a_range_wholly_expired_reads_nothing() -> None:
-    asked = plan(0, DAY, HOUR)
-    assert all(segment.from_ms == segment.to_ms for segment in asked.segments)
+@pytest.mark.parametrize("step_ms", [SECOND, 10 * SECOND, HOUR, None])
+def test_a_range_wholly_expired_reads_nothing(step_ms: int | None) -> None:
+    """Not even a segment without a pane: no command asks a server for none."""
+    asked = plan(0, DAY, step_ms, max_points=100_000)
+    assert asked.segments == ()
+    assert asked.from_ms == asked.to_ms < asked.covered_from_ms
+
+
+@pytest.mark.parametrize("step_ms", [SECOND, 10 * SECOND, HOUR, None])
+def test_a_range_that_is_not_closed_yet_reads_nothing(step_ms: int | None) -> None:
+    """All of it may still come: nothing before it is said to have expired."""
+    asked = plan(NOW_MS - MINUTE, NOW_MS, step_ms, closed_ms=NOW_MS - 2 * MINUTE)
+    assert asked.segments == ()
+    assert asked.from_ms == asked.to_ms <= NOW_MS - 2 * MINUTE
+    assert asked.covered_from_ms == asked.from_ms
 
 
 @pytest.mark.parametrize(
@@ -145,6 +157,7 @@ def test_segments_join_without_hole_or_overlap(
         assert left.to_ms == right.from_ms
         assert left.step_ms > right.step_ms
     for segment in asked.segments:
+        assert segment.from_ms < segment.to_ms
         assert segment.from_ms % segment.step_ms == 0 == segment.to_ms % segment.step_ms
         assert step_ms is None or step_ms % segment.step_ms == 0
     if asked.covered_from_ms <= from_ms:

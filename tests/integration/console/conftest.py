@@ -1,0 +1,44 @@
+"""The console over a real server, called in this process."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from fastapi.testclient import TestClient
+
+from barograph_console.app import create_app
+from barograph_console.connection_pool import ConnectionPool
+from barograph_console.ports import Ports
+from barograph_console.redis_alerts import RedisAlerts
+from barograph_console.redis_ports import RedisHealth, RedisPanes, RedisPipeline
+from barograph_console.settings import ConsoleSettings
+from barograph_core.clock import Clock
+from barograph_core.keys import ShardKeys
+from barograph_core.layout import LayoutView
+from barograph_core.stream import Connection
+from tests.unit.console.fakes import STEPS
+
+ClientAt = Callable[[Clock], TestClient]
+
+
+@pytest.fixture
+def pool(valkey_url: str) -> Iterator[ConnectionPool]:
+    opened = ConnectionPool(lambda: Connection.open(valkey_url), size=3, wait_s=5.0)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def client_at(pool: ConnectionPool, keys: ShardKeys) -> ClientAt:
+    """Return what makes a client of the console by a given clock."""
+
+    def make(clock: Clock) -> TestClient:
+        layouts = LayoutView(keys.prefix, clock)
+        ports = Ports(
+            RedisPanes(pool, layouts, STEPS),
+            RedisAlerts(pool, layouts),
+            RedisPipeline(pool, layouts),
+            RedisHealth(pool, layouts, clock),
+        )
+        return TestClient(create_app(ports, ConsoleSettings(), clock), base_url="http://localhost")
+
+    return make
