@@ -6,13 +6,13 @@ install can say what is missing.
 
 import os
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Final, Literal, Protocol, cast
 
+from barograph_cli.command_line import split_argv
 from barograph_cli.failure import DONE, FAILED, USAGE, CommandError
 from barograph_core.errors import BarographError, SettingsError
 
@@ -56,7 +56,9 @@ COMMAND_GROUPS: Final[tuple[tuple[str, tuple[CommandEntry, ...]], ...]] = (
             CommandEntry("aggregator", "events -> windows", "barograph_aggregator.__main__", "main"),
             CommandEntry("alerter", "windows -> alerts", "barograph_alerter.__main__", "main"),
             CommandEntry("notifier", "alerts -> people", "barograph_notifier.__main__", "main"),
-            CommandEntry("console", "REST, WebSocket and the web page", "barograph_console.__main__", "main"),
+            CommandEntry(
+                "console", "REST over windows and alerts, /metrics for Prometheus", "barograph_console.__main__", "main"
+            ),
         ),
     ),
     (
@@ -84,7 +86,6 @@ _NEEDS: Final[dict[Extra, tuple[str, ...]]] = {
     "server": ("numpy", "fastapi", "uvicorn", "rich"),
     "demo": ("numpy", "fastapi", "uvicorn", "rich", "river"),
 }
-_VALUE_FLAGS: Final = ("--url", "--config")
 
 
 def usage() -> str:
@@ -110,18 +111,6 @@ def usage() -> str:
             "Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.",
         ]
     )
-
-
-def split_argv(argv: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Split the command line before the command's name.
-
-    Returns:
-        The options that stand before it, and the rest: ``--url X status -v`` gives ``[--url, X]``, ``[status, -v]``.
-    """
-    at = 0
-    while at < len(argv) and argv[at].startswith("-"):
-        at += 2 if argv[at] in _VALUE_FLAGS else 1
-    return list(argv[:at]), list(argv[at:])
 
 
 def missing_packages(extra: Extra) -> list[str]:
@@ -174,7 +163,9 @@ def _run(entry: CommandEntry, argv: list[str]) -> int:
     except SystemExit as error:  # argparse
         return error.code if isinstance(error.code, int) else FAILED if error.code else DONE
     except KeyboardInterrupt:
-        return DONE
+        # Whoever ends well at Ctrl-C (the stages, `up`, `demo`, `tail -f`) takes the signal and returns.
+        _complain(f"barograph {entry.name}: stopped")
+        return FAILED
     except BrokenPipeError:
         # `barograph tail … | head`: the reader has gone. Python would complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+from barograph_core.moments import LATEST_MS
+
 
 def format_age(ms: float) -> str:
     """Return an age in two leading units at most: ``12 ms``, ``3.4 s``, ``5 min 2 s``, ``3 h 4 min``, ``2 d 1 h``."""
@@ -20,5 +22,7 @@ def format_age(ms: float) -> str:
 
 
 def format_time(ms: int) -> str:
-    """Return a time of day in UTC with milliseconds: ``14:03:05.120``."""
-    return datetime.fromtimestamp(ms / 1_000, UTC).strftime("%H:%M:%S.") + f"{ms % 1_000:03d}"
+    """Return a time of day in UTC with milliseconds: ``14:03:05.120``; ``ms`` itself where no date has it."""
+    if ms > LATEST_MS:
+        return f"{ms} ms"
+    return datetime.fromtimestamp(ms // 1_000, UTC).strftime("%H:%M:%S.") + f"{ms % 1_000:03d}"

@@ -69,8 +69,13 @@ class EmbeddedServer:
         self._pid = 0
 
     @classmethod
-    def start(cls, state_dir: Path) -> "EmbeddedServer":
+    def start(cls, state_dir: Path, wanted_port: int = 0) -> "EmbeddedServer":
         """Start the server of ``state_dir``, or take over the one that a killed process left behind.
+
+        Args:
+            state_dir: As said.
+            wanted_port: Where it listens if that port is free. Else, and when it is 0: where it did the last time,
+                or on any port.
 
         Raises:
             CommandError: No server runs on this platform, another process uses the directory, or the server
@@ -81,7 +86,7 @@ class EmbeddedServer:
         server._lock.acquire()
         try:
             server._await_former_host()
-            server._spawn()
+            server._spawn(wanted_port)
         except BaseException:
             server.stop()
             raise
@@ -111,7 +116,7 @@ class EmbeddedServer:
         """
         former = self._port
         self._end_host()
-        self._spawn()
+        self._spawn(former)
         if self._port != former:
             raise CommandError(f"the port {former} of the embedded server was taken while it was down")
 
@@ -131,8 +136,8 @@ class EmbeddedServer:
         except psutil.TimeoutExpired:
             end_process(host, _STOP_TIMEOUT_S)
 
-    def _spawn(self) -> None:
-        command = [sys.executable, "-m", "barograph_cli.server_host", str(self.state_dir)]
+    def _spawn(self, wanted_port: int) -> None:
+        command = [sys.executable, "-m", "barograph_cli.server_host", str(self.state_dir), str(wanted_port)]
         with (self.state_dir / "server_host.log").open("ab") as log:
             self._host = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True

@@ -7,19 +7,18 @@ otherwise reach the terminal.
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import islice
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 from rich.text import Text
 
 from barograph_cli.ages import format_time
+from barograph_cli.streams import StreamName
 from barograph_core.decode import EventBatch, decode_batch
 from barograph_core.errors import MalformedEventError
 from barograph_core.events import ERROR_STATUS
+from barograph_core.plain_text import one_line
 from barograph_core.stream import Entry
-from barograph_notifier.plain_text import one_line
-
-StreamName = Literal["events", "metrics", "alerts", "deliveries", "dead"]
 
 MAX_SERIES_LINES: Final = 12
 _TEXT_LIMIT: Final = 300

@@ -15,11 +15,13 @@ from barograph_cli.failure import DONE, USAGE, CommandError
 from barograph_cli.history.event_row import EventRow
 from barograph_cli.history.export_run import Exporter, ExportReport
 from barograph_cli.history.jsonl_file import JsonlWriter
-from barograph_cli.history.moments import format_moment, join_moments
+from barograph_cli.history.log_reader import refuse_without_log
 from barograph_cli.history.parquet_file import ParquetWriter
 from barograph_cli.history.progress import shown_progress
-from barograph_cli.history.range_arguments import MOMENTS, add_range_arguments, read_now, read_range
+from barograph_cli.history.range_arguments import MOMENTS, add_range_arguments, join_moments, read_range
 from barograph_cli.options import add_server_arguments, read_server_options, read_shards
+from barograph_cli.server_clock import read_now
+from barograph_core.moments import format_moment
 from barograph_core.settings import add_arguments, build_settings
 
 Format = Literal["jsonl", "parquet"]
@@ -74,6 +76,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _check_output(output: str, file_format: Format) -> None:
+    if output == STANDARD_OUTPUT:
+        if file_format == "parquet" and sys.stdout.isatty():
+            raise CommandError("--output: Parquet is not for a terminal: name a file", USAGE)
+    elif not Path(output).name or Path(output).is_dir():
+        raise CommandError(f"--output: {output!r} is not the name of a file", USAGE)
+
+
 def _choose_format(arguments: argparse.Namespace) -> Format:
     if arguments.format:
         return cast("Format", arguments.format)
@@ -101,19 +111,19 @@ def run(argv: list[str]) -> int:
     options = read_server_options(arguments, os.environ)
     settings = build_settings(AggregatorSettings, "aggregator", vars(arguments), os.environ, options.config)
     file_format = _choose_format(arguments)
-    is_standard_output = arguments.output == STANDARD_OUTPUT
-    if is_standard_output and file_format == "parquet" and sys.stdout.isatty():
-        raise CommandError("--output: Parquet is not for a terminal: name a file", USAGE)
+    _check_output(arguments.output, file_format)
     connection = options.connect("barograph-export")
     wanted = read_range(arguments, read_now(connection))
-    exporter = Exporter(connection, read_shards(connection, options.server), wanted, settings.series_cap)
+    shards = read_shards(connection, options.server)
+    refuse_without_log(connection, shards, options.server.prefix)
+    exporter = Exporter(connection, shards, wanted, settings.series_cap)
     with _opened(arguments.output) as file, shown_progress("export", 1.0) as advance:
         writer: Writer = ParquetWriter(file) if file_format == "parquet" else JsonlWriter(file)
         report = exporter.run(writer.write, lambda share, at_ms: advance(share, format_moment(at_ms)))
         writer.close()
     connection.close()
     # Rows alone go to standard output, so that they can be piped on.
-    told = sys.stderr if is_standard_output else sys.stdout
+    told = sys.stderr if arguments.output == STANDARD_OUTPUT else sys.stdout
     if arguments.json:
         print(json.dumps(_document(report), indent=2), file=told)
     else:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, Final, Literal, cast
 
@@ -15,13 +16,14 @@ from barograph_aggregator.settings import AggregatorSettings, steps_to_close
 from barograph_cli.failure import DONE, FAILED, USAGE, CommandError
 from barograph_cli.history.access_log import LogColumns, Template, parse_column, read_access_log
 from barograph_cli.history.folded import Folded
-from barograph_cli.history.import_run import Importer, RowCount
+from barograph_cli.history.import_run import Importer, RowCount, RowReader
 from barograph_cli.history.jsonl_file import read_jsonl
 from barograph_cli.history.new_prefix import NewPrefix
 from barograph_cli.history.parquet_file import read_parquet
 from barograph_cli.history.progress import shown_progress
 from barograph_cli.history.row_reading import BadRowError, Document, RowDefaults
-from barograph_cli.options import add_server_arguments, read_server_options
+from barograph_cli.options import ServerOptions, add_server_arguments, read_server_options
+from barograph_cli.server_clock import read_now
 from barograph_core.durations import format_duration
 from barograph_core.keys import is_service_name
 from barograph_core.layout import Layout, spread_tags
@@ -31,6 +33,8 @@ from barograph_core.stream import Connection
 Format = Literal["jsonl", "parquet", "csv"]
 
 _VERB: Final = "import"
+# Kept with what was to be done: when the newest row may be from.
+_LATEST: Final = "latest_ms"
 _STANDARD_INPUT: Final = "-"
 _BY_ENDING: Final[dict[str, Format]] = {
     ".jsonl": "jsonl",
@@ -135,20 +139,20 @@ def _opened(name: str) -> Generator[tuple[BinaryIO, int | None], None, None]:
         yield file, os.fstat(file.fileno()).st_size
 
 
-def _claim(
-    arguments: argparse.Namespace, connection: Connection, server: ServerSettings, job: Mapping[str, object]
-) -> NewPrefix:
-    layout = Layout(server.prefix, tags=spread_tags(server.shards))
-    if not arguments.resume:
-        return NewPrefix.claim(connection, server.url, layout, _VERB, job)
-    target, begun = NewPrefix.resume(connection, server.url, layout, _VERB)
+def _resume(connection: Connection, server: ServerSettings, job: Mapping[str, object]) -> tuple[NewPrefix, int]:
+    """Take what was begun in the prefix, and its bound: by another one, other rows would be bad than were then."""
+    target, begun = NewPrefix.resume(connection, server.url, _layout(server), _VERB)
     for name, value in job.items():
         if begun.get(name) != value:
             raise CommandError(
                 f"the import into prefix {server.prefix!r} was begun with {name} {begun.get(name)!r}, not {value!r}",
                 USAGE,
             )
-    return target
+    return target, cast("int", begun[_LATEST])
+
+
+def _layout(server: ServerSettings) -> Layout:
+    return Layout(server.prefix, tags=spread_tags(server.shards))
 
 
 def _instance(job: Mapping[str, object]) -> str:
@@ -156,11 +160,12 @@ def _instance(job: Mapping[str, object]) -> str:
     return f"import:{hashlib.sha256(json.dumps(job, sort_keys=True).encode()).hexdigest()[:16]}"
 
 
-def _lines(count: RowCount, folded: Mapping[str, Folded], prefix: str, settings: AggregatorSettings) -> list[str]:
+def _lines(count: RowCount, folded: Mapping[str, Folded], prefix: str) -> list[str]:
     entries = sum(one.entries for one in folded.values())
     panes = sum(one.panes for one in folded.values())
-    late = sum(one.events_late for one in folded.values())
     made = f"{entries} entries closed {panes} panes and roll-ups in {prefix}"
+    if not folded:
+        made = f"nothing was written to {prefix}"
     lines = [f"{count.good} rows of events, {count.bad} bad rows; {made}"]
     lines += [f"  line {bad.line}: {bad.reason}" for bad in count.first_bad]
     if count.bad > len(count.first_bad):
@@ -168,10 +173,57 @@ def _lines(count: RowCount, folded: Mapping[str, Folded], prefix: str, settings:
     dropped = sum(one.blocks_dropped for one in folded.values())
     if dropped:
         lines.append(f"  {dropped} blocks of panes were dropped again to stay within store_memory_bytes")
+    return lines
+
+
+def _warn_of_late(folded: Mapping[str, Folded], settings: AggregatorSettings) -> None:
+    """Say on standard error that rows did not count: a log that is not in order by time loses most of them."""
+    late = sum(one.events_late for one in folded.values())
     if late:
         bound = format_duration(settings.allowed_lateness_ms)
-        lines.append(f"  {late} events did not count: they came more than {bound} after their time, or too early")
-    return lines
+        print(
+            f"barograph import: {late} events did not count: they came more than {bound} after their time, or too "
+            "early; rows without entry_id must be in order, oldest first",
+            file=sys.stderr,
+        )
+
+
+def _import(
+    arguments: argparse.Namespace, options: ServerOptions, settings: AggregatorSettings, source: _Input
+) -> tuple[RowCount, dict[str, Folded]]:
+    """Import what is in the file. One without a good row leaves no prefix behind."""
+    steps = steps_to_close(options.server, settings, options.config)
+    with _opened(source.name) as (file, size), shown_progress("import", size) as advance:
+        rows = source.rows(file)
+        job = source.job(size, settings, options.server.keep)
+        connection = options.connect("barograph-import")
+        target: NewPrefix | None = None
+        latest_ms = read_now(connection) + settings.max_future_ms
+        if arguments.resume:
+            target, latest_ms = _resume(connection, options.server, job)
+        reader = RowReader(RowDefaults(source.service, _instance(job)), latest_ms, arguments.strict)
+        events = reader.read(rows)
+        first = next(events, None)
+        if first is None:
+            return reader.count, {}
+        if target is None:
+            target = NewPrefix.claim(
+                connection, options.server.url, _layout(options.server), _VERB, {**job, _LATEST: latest_ms}
+            )
+        importer = Importer(target, settings, steps, keeps_events=arguments.with_events)
+        try:
+            folded = importer.run(
+                chain([first], events),
+                lambda: advance(0 if size is None else file.tell(), f"{reader.count.good} rows"),
+            )
+        except KeyboardInterrupt:
+            raise CommandError("stopped; --resume goes on") from None
+        target.finish(_document(options.server.prefix, reader.count, folded))
+    return reader.count, folded
+
+
+def _document(prefix: str, count: RowCount, folded: Mapping[str, Folded]) -> dict[str, object]:
+    return {"prefix": prefix, **asdict(count), "shards": {tag: asdict(one) for tag, one in folded.items()}}
 
 
 def run(argv: list[str]) -> int:
@@ -179,38 +231,13 @@ def run(argv: list[str]) -> int:
     arguments = _parser().parse_args(argv)
     options = read_server_options(arguments, os.environ)
     settings = build_settings(AggregatorSettings, "aggregator", vars(arguments), os.environ, options.config)
-    steps = steps_to_close(options.server, settings, options.config)
     if not arguments.prefix:
         raise CommandError("--prefix must name a new prefix", USAGE)
-    source = _read_input(arguments)
-    with _opened(source.name) as (file, size):
-        # A file that cannot be read at all leaves no prefix behind.
-        rows = source.rows(file)
-        job = source.job(size, settings, options.server.keep)
-        target = _claim(arguments, options.connect("barograph-import"), options.server, job)
-        importer = Importer(
-            target=target,
-            defaults=RowDefaults(source.service, _instance(job)),
-            settings=settings,
-            steps=steps,
-            keeps_events=arguments.with_events,
-            is_strict=arguments.strict,
-        )
-        try:
-            with shown_progress("import", size) as advance:
-                count, folded = importer.run(
-                    rows, lambda count: advance(0 if size is None else file.tell(), f"{count.good} rows")
-                )
-        except KeyboardInterrupt:
-            raise CommandError("stopped; --resume goes on") from None
-    report = {
-        "prefix": options.server.prefix,
-        **asdict(count),
-        "shards": {tag: asdict(one) for tag, one in folded.items()},
-    }
-    target.finish(report)
+    count, folded = _import(arguments, options, settings, _read_input(arguments))
+    prefix = options.server.prefix
     if arguments.json:
-        print(json.dumps(report, indent=2))
+        print(json.dumps(_document(prefix, count, folded), indent=2))
     else:
-        print("\n".join(_lines(count, folded, options.server.prefix, settings)))
-    return FAILED if count.bad and not count.good else DONE
+        print("\n".join(_lines(count, folded, prefix)))
+    _warn_of_late(folded, settings)
+    return DONE if count.good else FAILED

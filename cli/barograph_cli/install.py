@@ -15,7 +15,7 @@ from barograph_core.stream import Connection
 
 _TOLD: Final = {
     "loaded": "loaded",
-    "replaced": "replaced an older one",
+    "replaced": "replaced an older one, or another build of this one",
     "current": "was there already",
     "newer": "left a newer one in place",
 }

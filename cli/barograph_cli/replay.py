@@ -8,18 +8,20 @@ from dataclasses import asdict, dataclass, replace
 
 from barograph_aggregator.settings import AggregatorSettings, steps_to_close
 from barograph_cli.failure import DONE, USAGE, CommandError
-from barograph_cli.history.moments import format_moment, join_moments
+from barograph_cli.history.log_reader import refuse_without_log
 from barograph_cli.history.new_prefix import NewPrefix
 from barograph_cli.history.progress import shown_progress
-from barograph_cli.history.range_arguments import MOMENTS, add_range_arguments, has_range, read_now, read_range
+from barograph_cli.history.range_arguments import MOMENTS, add_range_arguments, has_range, join_moments, read_range
 from barograph_cli.history.replay_job import ReplayJob, identity_of
 from barograph_cli.history.replay_run import Replay, ShardReplay
 from barograph_cli.options import add_server_arguments, open_connection
+from barograph_cli.server_clock import read_now
 from barograph_core.durations import format_duration
 from barograph_core.layout import Layout, read_layout
+from barograph_core.moments import format_moment
 from barograph_core.settings import ServerSettings, add_arguments, build_settings, load_config
 from barograph_core.steps import Step
-from barograph_core.stream import Connection, as_int
+from barograph_core.stream import Connection
 
 _EPILOG = f"""\
 {MOMENTS}
@@ -152,8 +154,7 @@ def run(argv: list[str]) -> int:
     source = open_connection(plan.source.url, "barograph-replay")
     now_ms = read_now(source)
     layout = read_layout(source, plan.source.prefix)
-    if not any(as_int(source.command("EXISTS", keys.events)) for keys in layout.shards):
-        raise CommandError(f"there is no events stream in prefix {plan.source.prefix!r}")
+    refuse_without_log(source, layout.shards, plan.source.prefix)
     target, job = _claim(arguments, plan, source, layout, now_ms)
     work = Replay(source, layout.shards, target, job, plan.settings, plan.steps, arguments.with_events)
     try:

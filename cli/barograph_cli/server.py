@@ -48,8 +48,17 @@ class Server:
             self.embedded.stop()
 
 
-def open_server(settings: ServerSettings, state_dir: Path, *, is_named: bool, clock: Clock) -> Server:
+def open_server(
+    settings: ServerSettings, state_dir: Path, *, is_named: bool, clock: Clock, wanted_port: int = 0
+) -> Server:
     """Start the embedded server, or take the one that is named, and install the library.
+
+    Args:
+        settings: The named server; only the prefix and the shards count for the embedded one.
+        state_dir: Of the embedded server.
+        is_named: Whether ``settings`` name a server.
+        clock: Measures how long a server may load.
+        wanted_port: As ``EmbeddedServer.start`` takes it.
 
     Raises:
         CommandError: It does not start or does not answer.
@@ -58,7 +67,7 @@ def open_server(settings: ServerSettings, state_dir: Path, *, is_named: bool, cl
     if is_named:
         server = Server(settings, None)
     else:
-        embedded = EmbeddedServer.start(state_dir)
+        embedded = EmbeddedServer.start(state_dir, wanted_port)
         server = Server(replace(settings, url=embedded.url), embedded)
     try:
         _install_when_loaded(server, clock)

@@ -14,6 +14,8 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -101,7 +103,10 @@ def answers_ping(port: int, timeout_s: float = 2.0) -> bool:
 
 
 def is_free(port: int) -> bool:
-    """Say whether a server could listen on this machine's ``port``."""
+    """Say whether a server could listen on this machine's ``port`` and would be the one that is reached there."""
+    # macOS lets one listen on 127.0.0.1 although somebody else has that port on all addresses.
+    with suppress(OSError), socket.create_connection((HOST, port), timeout=1.0):
+        return False
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -122,14 +127,14 @@ def adopt(record: ServerRecord | None) -> AdoptedServer | None:
     return None
 
 
-def start(state_dir: Path, wanted_port: int) -> OwnServer:
-    """Start a server on ``wanted_port`` if it is free, else on another one.
+def start(state_dir: Path, wanted_ports: Sequence[int]) -> OwnServer:
+    """Start a server on the first of ``wanted_ports`` that is free, else on another one; a port of 0 is none.
 
     Raises:
         ValkeyServerError: It does not start.
         OSError: No port is free.
     """
-    port = wanted_port if wanted_port and is_free(wanted_port) else None
+    port = next((port for port in wanted_ports if port and is_free(port)), None)
     for attempt in range(_START_TRIES):
         server = ValkeyServer(port=port, host=HOST, data_dir=state_dir / DATA_DIR, config=CONFIG, persist=True)
         known = {child.pid for child in psutil.Process().children()}
@@ -189,14 +194,16 @@ def main(argv: list[str]) -> int:
     """Run the server of a state directory. Prints one line of JSON when it is ready, or the error."""
     parser = argparse.ArgumentParser(prog="barograph_cli.server_host")
     parser.add_argument("state_dir", type=Path)
-    state_dir: Path = parser.parse_args(argv).state_dir
+    parser.add_argument("port", type=int, help="asked for first; 0: the one of the last time")
+    arguments = parser.parse_args(argv)
+    state_dir: Path = arguments.state_dir
     stop, orphaned = stop_on_signals(), threading.Event()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     watch_parent(orphaned)
     record = read_record(state_dir)
     try:
         adopted = adopt(record)
-        server: Server = adopted or start(state_dir, record.port if record is not None else 0)
+        server: Server = adopted or start(state_dir, [arguments.port, record.port if record is not None else 0])
     except (ValkeyServerError, OSError) as error:
         print(json.dumps({"error": str(error)}), flush=True)
         return 1

@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from barograph_cli.ages import format_age
-from barograph_cli.failure import DONE, USAGE, CommandError
+from barograph_cli.command_line import parse_action
+from barograph_cli.failure import DONE, FAILED, USAGE, CommandError
 from barograph_cli.options import ServerOptions, add_server_arguments, read_server_options
 from barograph_cli.service_command import ListedService, Removed, Retired, ServiceCommand, list_services
 from barograph_core.keys import is_service_name
@@ -80,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _act(connection: Connection, options: ServerOptions, arguments: argparse.Namespace) -> None:
+def _act(connection: Connection, options: ServerOptions, arguments: argparse.Namespace) -> int:
     layout = read_layout(connection, options.server.prefix)
     if arguments.action == "list":
         services = [one for keys in layout.shards for one in list_services(connection, keys)]
@@ -88,11 +89,10 @@ def _act(connection: Connection, options: ServerOptions, arguments: argparse.Nam
             print(json.dumps([asdict(one) for one in services]))
         else:
             _print_list(services)
-        return
+        return DONE
     if not is_service_name(arguments.name):
         raise CommandError(f"{arguments.name!r} is not a service's name: 1 to 64 of A-Z a-z 0-9 . _ -", USAGE)
-    keys = read_layout(connection, options.server.prefix).keys_of(arguments.name)
-    command = ServiceCommand(connection, keys, arguments.name, wait_s=arguments.wait)
+    command = ServiceCommand(connection, layout.keys_of(arguments.name), arguments.name, wait_s=arguments.wait)
     outcome: Retired | Removed
     if arguments.action == "retire":
         outcome = command.retire()
@@ -103,17 +103,15 @@ def _act(connection: Connection, options: ServerOptions, arguments: argparse.Nam
         print(json.dumps(asdict(outcome)))
     else:
         _show(outcome)
+    return DONE if isinstance(outcome, Retired) or not outcome.waits_for else FAILED
 
 
 def run(argv: list[str]) -> int:
     """Run ``barograph service``."""
-    # Options that stand before the command's name come first here; the subcommands take them.
-    action = next((at for at, word in enumerate(argv) if word in ("list", "retire", "delete")), 0)
-    arguments = _parser().parse_args([*argv[action : action + 1], *argv[:action], *argv[action + 1 :]])
+    arguments = parse_action(_parser(), argv)
     options = read_server_options(arguments, os.environ)
     connection = options.connect("barograph-service")
     try:
-        _act(connection, options, arguments)
+        return _act(connection, options, arguments)
     finally:
         connection.close()
-    return DONE

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from barograph_cli.failure import CommandError
+from barograph_cli.history.selection import read_deleted
+from barograph_cli.server_clock import read_now
+from barograph_cli.streams import stream_keys
 from barograph_core.clock import Clock, SystemClock
 from barograph_core.keys import ShardKeys
 from barograph_core.service_end import Found, ServiceEnd, Waiting
@@ -15,8 +18,6 @@ _ACTOR: Final = "barograph service retire"
 _LOOK_AGAIN_S: Final = 0.1
 # A producer reports each second.
 _LIVE_MS: Final = 10_000
-# Trimmed by the aggregators; an entry written here must not trim by another setting.
-_NO_TRIM_MS: Final = 10**14
 _NAMES_AT_ONCE: Final = 500
 
 
@@ -43,11 +44,8 @@ class ListedService:
 
 def list_services(connection: Connection, keys: ShardKeys) -> list[ListedService]:
     """Return the services of one shard by name."""
-    time, closed, heard = connection.pipeline(
-        [["TIME"], ["HGETALL", keys.closed], ["ZRANGE", keys.heard, 0, -1, "WITHSCORES"]]
-    )
-    seconds, micros = map(as_int, as_list(time))
-    now_ms = seconds * 1_000 + micros // 1_000
+    now_ms = read_now(connection)
+    closed, heard = connection.pipeline([["HGETALL", keys.closed], ["ZRANGE", keys.heard, 0, -1, "WITHSCORES"]])
     newest = {name: int(float(score)) for name, score in as_hash(heard).items()}
     listed: list[ListedService] = []
     for service, through in sorted(as_hash(closed).items()):
@@ -119,19 +117,25 @@ class ServiceCommand:
         Raises:
             CommandError: Events of it are still on their way, or it is not known.
         """
-        if self._connection.command("HGET", self._keys.closed, self._service) is None:
-            raise CommandError(f"there is no service {self._service!r}; `barograph service list` names them")
+        if not self._is_listed():
+            raise self._unknown()
         until = self._end.newest_event()
-        waiting = self._wait(lambda: self._end.retire(until, _NO_TRIM_MS))
+        waiting = self._wait(lambda: self._end.retire(until))
         if waiting is not None:
             raise CommandError(f"{self._service!r} cannot retire yet: {_told(waiting)}{self._live_producers()}")
         alerts = self._end.end_alerts(_ACTOR, self._clock.now_ms())
         # Once more: now that no alert is left, its state goes too.
-        self._end.retire(until, _NO_TRIM_MS)
+        self._end.retire(until)
         return Retired(self._service, alerts)
 
     def delete(self, *, is_with_streams: bool) -> Removed:
-        """Delete every key of the service, and with ``is_with_streams`` its entries on every stream."""
+        """Delete every key of the service, and with ``is_with_streams`` its entries on every stream.
+
+        Raises:
+            CommandError: There is no key of it, and no entry on any stream.
+        """
+        if not self._has_left_anything():
+            raise self._unknown()
         alerts = self._end.search(self._keys.alerts)
         deleted = self._end.delete()
         waiting = self._wait(self._end.finish_deletion)
@@ -145,6 +149,22 @@ class ServiceCommand:
             waits_for="" if waiting is None else _told(waiting),
         )
 
+    def _is_listed(self) -> bool:
+        return bool(as_int(self._connection.command("HEXISTS", self._keys.closed, self._service)))
+
+    def _has_left_anything(self) -> bool:
+        """Say whether a key or an entry tells of the service: one that has retired still has some."""
+        keys, service = self._keys, self._service
+        own = [keys.series(service), keys.state(service), keys.producers(service), keys.blocks(service)]
+        # One that was deleted and waits for the aggregators: the same command looks whether that is over.
+        is_going = service in read_deleted(self._connection, keys)
+        if self._is_listed() or is_going or as_int(self._connection.command("EXISTS", *own)):
+            return True
+        return any(self._end.search(stream).entries for stream in stream_keys(keys).values())
+
+    def _unknown(self) -> CommandError:
+        return CommandError(f"there is no service {self._service!r}; `barograph service list` names them")
+
     def _look_through(
         self, until: EntryId, alerts: Found, waiting: Waiting | None, *, is_deleting: bool
     ) -> dict[str, int]:
@@ -152,11 +172,9 @@ class ServiceCommand:
         if waiting is not None and waiting.oldest is not None:
             # Not under the hands of an aggregator: an entry that goes unread counts as lost.
             until = min(until, EntryId(max(0, waiting.oldest.ms - 1), 2**63))
-        names = {"events": self._keys.events, "metrics": self._keys.metrics, "alerts": self._keys.alerts}
-        names |= {"deliveries": self._keys.deliveries, "dead": self._keys.dead}
         counts: dict[str, int] = {}
         instances = set(alerts.instances)
-        for name, key in names.items():
+        for name, key in stream_keys(self._keys).items():
             found = self._end.search(
                 key,
                 until if name == "events" else None,

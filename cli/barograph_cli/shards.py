@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from rich.console import Console
 from rich.table import Table
 
+from barograph_cli.command_line import parse_action
 from barograph_cli.failure import DONE, USAGE, CommandError
 from barograph_cli.options import add_server_arguments, read_server_options
 from barograph_core.keys import hash_slot, is_service_name
@@ -132,7 +133,7 @@ def _act(connection: Connection, prefix: str, arguments: argparse.Namespace) -> 
 
 def run(argv: list[str]) -> int:
     """Run ``barograph shards``."""
-    arguments = _parser().parse_args(argv)
+    arguments = parse_action(_parser(), argv)
     _check(arguments)
     options = read_server_options(arguments, os.environ)
     connection = options.connect("barograph-shards")

@@ -4,7 +4,7 @@ import argparse
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from rich.console import Console
 
@@ -13,44 +13,23 @@ from barograph_cli.options import add_server_arguments, read_server_options, rea
 from barograph_cli.status_books import render_store, render_usage
 from barograph_cli.status_view import render_shard
 from barograph_core.errors import StreamUnavailableError
-from barograph_core.events_account import EventsAccount
-from barograph_core.keys import ShardKeys
 from barograph_core.library import loaded_version
 from barograph_core.pipeline import PipelineReader
-from barograph_core.pipeline_status import GroupStatus, PipelineStatus
+from barograph_core.pipeline_document import shard_document
+from barograph_core.pipeline_status import PipelineStatus
 from barograph_core.settings import hide_password
 from barograph_core.store_usage import ServiceUsage, read_service_usage
-from barograph_core.stream import Connection, as_int
 
 PIPE_WIDTH = 140
-
-
-@dataclass(frozen=True, slots=True)
-class ShardStatus:
-    """One shard: what core reads of it, and how many panes wait to be closed."""
-
-    tag: str
-    open_panes: int
-    pipeline: PipelineStatus
-
-
-def read_shard(connection: Connection, keys: ShardKeys) -> ShardStatus:
-    """Return the status of one shard.
-
-    Raises:
-        BarographError: The server is gone or refuses.
-    """
-    open_panes = as_int(connection.command("ZCARD", keys.open))
-    return ShardStatus(keys.tag, open_panes, PipelineReader(connection, keys).read())
 
 
 def as_document(
     url: str,
     library: int | None,
-    shards: Sequence[ShardStatus],
+    shards: Sequence[PipelineStatus],
     usage: Mapping[str, Sequence[ServiceUsage]] | None = None,
 ) -> dict[str, object]:
-    """Return the status as plain values, ready for JSON. Entry ids are text.
+    """Return the status as plain values, ready for JSON.
 
     Args:
         url: Of the server, its password hidden.
@@ -58,59 +37,13 @@ def as_document(
         shards: All of them.
         usage: By shard tag what each service's closed panes take; left out where there is none.
     """
-    documents = [_shard_document(shard) for shard in shards]
+    documents = [shard_document(shard) for shard in shards]
     for document, shard in zip(documents, shards, strict=True):
-        if usage and shard.tag in usage:
+        if usage and shard.shard in usage:
             document["services"] = [
-                {**asdict(row), "bytes_per_series": row.bytes_per_series} for row in usage[shard.tag]
+                {**asdict(row), "bytes_per_series": row.bytes_per_series} for row in usage[shard.shard]
             ]
     return {"server": url, "library": library, "shards": documents}
-
-
-def _shard_document(shard: ShardStatus) -> dict[str, object]:
-    status = shard.pipeline
-    return {
-        "shard": shard.tag,
-        "at_ms": status.at_ms,
-        "watermark_ms": status.watermark_ms,
-        "watermark_age_ms": status.watermark_age_ms,
-        "open_panes": shard.open_panes,
-        "dead_letters": status.dead_letters,
-        "closed_through_ms": dict(status.closed),
-        "account": None if status.account is None else account_document(status.account),
-        "store": None if status.store is None else {"bytes": status.store.bytes, **asdict(status.store)},
-        "streams": [
-            {
-                "name": stream.name,
-                "key": stream.key,
-                "length": stream.length,
-                "added": stream.added,
-                "memory_bytes": stream.memory_bytes,
-                "groups": [_group_document(group) for group in stream.groups],
-            }
-            for stream in status.streams
-        ],
-        "workers": [{**asdict(worker), "facts": dict(worker.facts)} for worker in status.workers],
-        "producers": [{**asdict(producer), "drops": dict(producer.drops)} for producer in status.producers],
-    }
-
-
-def account_document(account: EventsAccount) -> dict[str, object]:
-    """Return the books on the events stream: added = committed + dead + lost + pending + unread."""
-    return {**asdict(account), "last_id": str(account.last_id), "surplus": account.surplus}
-
-
-def _group_document(group: GroupStatus) -> dict[str, object]:
-    return {
-        "name": group.name,
-        "last_delivered": str(group.last_delivered),
-        "unread": group.unread,
-        "unread_is_at_least": group.is_capped,
-        "pending": group.pending,
-        "oldest_pending": None if group.oldest_pending is None else str(group.oldest_pending),
-        "lag_ms": group.lag_ms,
-        "consumers": [asdict(consumer) for consumer in group.consumers],
-    }
 
 
 def run(argv: list[str]) -> int:
@@ -126,7 +59,7 @@ def run(argv: list[str]) -> int:
     try:
         library = loaded_version(connection)
         all_keys = read_shards(connection, options.server)
-        shards = [read_shard(connection, keys) for keys in all_keys]
+        shards = [PipelineReader(connection, keys).read() for keys in all_keys]
         usage = {keys.tag: read_service_usage(connection, keys) for keys in all_keys if arguments.memory}
     except StreamUnavailableError as error:
         raise CommandError(f"the server {url} does not answer: {error}") from error
@@ -140,9 +73,9 @@ def run(argv: list[str]) -> int:
         console.width = PIPE_WIDTH
     console.print(f"server [bold]{url}[/]   function library {'missing' if library is None else library}")
     for shard in shards:
-        if shard.tag in usage:
-            console.print(render_store(shard.pipeline.store, shard.pipeline.at_ms))
-            console.print(render_usage(shard.tag, usage[shard.tag]))
+        if shard.shard in usage:
+            console.print(render_store(shard.store, shard.at_ms))
+            console.print(render_usage(shard.shard, usage[shard.shard]))
         else:
-            console.print(render_shard(shard.tag, shard.open_panes, shard.pipeline))
+            console.print(render_shard(shard))
     return DONE

@@ -24,14 +24,14 @@ _COUNTED_WIDTH = 76
 _SHOWN = (*(f"{name}_{quantile}" for name in DISTRIBUTIONS for quantile in QUANTILES), *METRICS)
 
 
-def render_shard(tag: str, open_panes: int, status: PipelineStatus) -> RenderableType:
+def render_shard(status: PipelineStatus) -> RenderableType:
     """Return one shard's status as tables under one line of totals."""
     watermark = "no aggregator has run" if status.watermark_age_ms is None else format_age(status.watermark_age_ms)
     dead_style = "bold red" if status.dead_letters else "green"
     head = Text.assemble(
-        ("shard ", "dim"), (tag, "bold"),
+        ("shard ", "dim"), (status.shard, "bold"),
         ("   watermark age ", "dim"), watermark,
-        ("   open panes ", "dim"), str(open_panes),
+        ("   open panes ", "dim"), str(status.open_panes),
         ("   dead letters ", "dim"), (str(status.dead_letters), dead_style),
     )  # fmt: skip
     return Group(

@@ -49,7 +49,6 @@ class Child:
 
     def __init__(self, spec: ChildSpec, clock: Clock, hear: Callable[[str], None]) -> None:
         self.spec = spec
-        self.restarts = 0
         self.is_ready = threading.Event()
         self._clock = clock
         self._hear = hear
@@ -106,7 +105,6 @@ class Child:
             self._next_start_ms = now_ms + self._backoff.wait_ms
         if now_ms < self._next_start_ms:
             return False
-        self.restarts += 1
         self.start()
         return True
 

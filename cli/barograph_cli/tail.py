@@ -8,9 +8,10 @@ from typing import Final, get_args
 
 from rich.console import Console
 
-from barograph_cli.entry_text import StreamName, entry_document, entry_lines
+from barograph_cli.entry_text import entry_document, entry_lines
 from barograph_cli.failure import DONE
 from barograph_cli.options import add_server_arguments, read_server_options, read_shards
+from barograph_cli.streams import StreamName, stream_keys
 from barograph_core.keys import ShardKeys
 from barograph_core.stream import Connection, Entry, as_entries
 from barograph_core.worker import stop_on_signals
@@ -22,18 +23,6 @@ _PAUSE_S: Final = 0.1
 _PAGE: Final = 100
 # For a stream that has no entry yet: everything is newer.
 _BEGINNING: Final = "0-0"
-
-
-def stream_key(keys: ShardKeys, stream: StreamName) -> str:
-    """Return the key of a stream by its name."""
-    named: dict[StreamName, str] = {
-        "events": keys.events,
-        "metrics": keys.metrics,
-        "alerts": keys.alerts,
-        "deliveries": keys.deliveries,
-        "dead": keys.dead,
-    }
-    return named[stream]
 
 
 def read_newest(connection: Connection, key: str, count: int) -> list[Entry]:
@@ -95,7 +84,7 @@ def _tail(connection: Connection, keys: list[ShardKeys], arguments: argparse.Nam
     newest: list[Entry] = []
     after: dict[str, str] = {}
     for shard in keys:
-        key = stream_key(shard, stream)
+        key = stream_keys(shard)[stream]
         found = read_newest(connection, key, arguments.count)
         after[key] = str(found[-1].id) if found else newest_id(connection, key)
         newest.extend(found)

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from barograph_cli.check import find_all_problems
 from barograph_cli.failure import DONE, CommandError
@@ -17,11 +18,13 @@ from barograph_cli.supervisor import Supervisor
 from barograph_console.settings import ConsoleSettings
 from barograph_core.clock import Clock, SystemClock
 from barograph_core.errors import SettingsError
-from barograph_core.settings import build_settings, hide_password
+from barograph_core.settings import DEFAULT_URL, build_settings, hide_password
 from barograph_core.worker import stop_on_signals
 
 LOG_DIR: Final = "logs"
 _CHECK_EVERY_S: Final = 0.25
+# Where producers, examples and the other commands look for a server when nobody names one.
+_USUAL_PORT: Final = urlsplit(DEFAULT_URL).port or 0
 
 
 class Say:
@@ -36,6 +39,18 @@ def is_server_named(arguments: argparse.Namespace, environ: Mapping[str, str], o
     return bool(arguments.url or environ.get("BAROGRAPH_URL") or "url" in options.config.table("server"))
 
 
+def _tell(server: Server, console_url: str, state_dir: Path, say: Say) -> None:
+    url, embedded = server.settings.url, server.embedded
+    adopted = " (found running)" if embedded is not None and embedded.is_adopted else ""
+    say(
+        f"barograph is up: console {console_url}   server {hide_password(url)}{adopted}   "
+        f"state {state_dir}   Ctrl-C stops it"
+    )
+    if embedded is not None and url != DEFAULT_URL:
+        say(f"the server is not on port {_USUAL_PORT}: tell producers and other commands where they find it, by")
+        say(f"export BAROGRAPH_URL={url}")
+
+
 def _serve(server: Server, options: ServerOptions, console: ConsoleSettings, state_dir: Path, clock: Clock) -> int:
     # SIGHUP: the terminal was closed, the same as Ctrl-C.
     say, stop = Say(), stop_on_signals(signal.SIGHUP)
@@ -46,11 +61,7 @@ def _serve(server: Server, options: ServerOptions, console: ConsoleSettings, sta
         url = local_url(console.host, port)
         children = supervisor.start(specs)
         if Readiness(supervisor, clock, stop).wait(children, {CONSOLE: f"{url}/livez"}):
-            adopted = " (found running)" if server.embedded is not None and server.embedded.is_adopted else ""
-            say(
-                f"barograph is up: console {url}   server {hide_password(server.settings.url)}{adopted}   "
-                f"state {state_dir}   Ctrl-C stops it"
-            )
+            _tell(server, url, state_dir, say)
         while not stop.wait(_CHECK_EVERY_S):
             server.revive(say)
             supervisor.check()
@@ -81,7 +92,7 @@ def run(argv: list[str]) -> int:
     state_dir = prepare_state_dir(arguments.state_dir or default_state_dir(os.environ, Path.home()))
     clock = SystemClock()
     is_named = is_server_named(arguments, os.environ, options)
-    server = open_server(options.server, state_dir, is_named=is_named, clock=clock)
+    server = open_server(options.server, state_dir, is_named=is_named, clock=clock, wanted_port=_USUAL_PORT)
     try:
         return _serve(server, options, console, state_dir, clock)
     finally:

@@ -3,10 +3,10 @@
 from typing import Final
 
 from barograph_cli.demo.story import Delivery, Happening, Stories
-from barograph_core.alerts import Transition
 from barograph_core.errors import BarographError, MalformedEventError
 from barograph_core.keys import ShardKeys
 from barograph_core.stream import Connection, Entry, as_entries
+from barograph_core.transitions import Transition
 
 _PAGE: Final = 500
 

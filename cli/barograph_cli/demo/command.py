@@ -94,7 +94,7 @@ def run(argv: list[str]) -> int:
 def _perform(place: Place, duration_ms: int | None, *, is_json: bool) -> Summary | None:
     """Run the demo; ``None`` when it was stopped before the load began."""
     clock, stop = SystemClock(), stop_on_signals()
-    with WebhookReceiver(clock) as receiver:
+    with WebhookReceiver() as receiver:
         place.write_config(receiver.url)
         server = open_server(place.settings, place.directory, is_named=place.is_named, clock=clock)
         try:

@@ -77,7 +77,7 @@ class Performance:
                 requests = self._count(scene, is_whole=is_whole)
                 run.read_news()
                 view.show(scene)
-            return summarise(scene, requests, len(self._receiver.received))
+            return summarise(scene, requests, self._receiver.received)
         finally:
             self._supervisor.stop()
             connection.close()

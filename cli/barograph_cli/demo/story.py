@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from barograph_core.alerts import AlertState, Transition
+from barograph_core.alerts import AlertState
+from barograph_core.transitions import Transition
 
 Step = Literal["fired", "delivered", "resolved", "resolution delivered", "not delivered"]
 

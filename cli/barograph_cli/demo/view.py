@@ -68,9 +68,9 @@ class PlainView:
             return
         self._next_ms = scene.elapsed_ms + _PLAIN_FIGURES_EVERY_MS
         for endpoint in scene.figures.endpoints:
-            self._print("  " + "  ".join(_endpoint_cells(endpoint)))
+            self._print(f"  {endpoint_line(endpoint)}")
         for model in scene.figures.models:
-            self._print(f"  model {model.model} {model.version}  MAE {_figure(model.mean_absolute_error)}")
+            self._print(f"  model {model.model} {model.version}  MAE {_figure(model.mean_absolute_error)} l/s")
 
     def note(self, scene: Scene, text: str, at_ms: int) -> None:
         line = news_line(scene, text, at_ms)
@@ -137,6 +137,12 @@ def _endpoints(endpoints: Sequence[EndpointFigures]) -> Table:
     if not endpoints:
         table.add_row(Text("waiting for the first closed window", "dim"))
     return table
+
+
+def endpoint_line(endpoint: EndpointFigures) -> str:
+    """Return an endpoint's figures with their names: lines of a log have no heading above them."""
+    name, rate, errors, p50, p95, p99 = _endpoint_cells(endpoint)
+    return f"{name}  {rate}/s  {errors} failed  p50 {p50}  p95 {p95}  p99 {p99} ms"
 
 
 def _endpoint_cells(endpoint: EndpointFigures) -> tuple[str, str, str, str, str, str]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import BinaryIO, Final, Protocol
 
 from barograph_cli.failure import USAGE, CommandError
-from barograph_cli.history.moments import iso_ms
 from barograph_cli.history.row_reading import BadRowError, Document
+from barograph_core.moments import iso_ms
 
 # Name of a field -> what makes milliseconds of it; ISO 8601 has no factor.
 _TIMES: Final[dict[str, float | None]] = {"time": None, "time_s": 1_000.0, "time_ms": 1.0, "time_us": 0.001}

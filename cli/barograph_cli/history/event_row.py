@@ -42,6 +42,11 @@ class EventRow:
     is_other: bool = False
 
     @property
+    def arrived_ms(self) -> int:
+        """Return when its entry came, as far as is known: the moment up to which a log has come with it."""
+        return self.time_ms if self.entry_id is None else self.entry_id.ms
+
+    @property
     def label_pairs(self) -> tuple[tuple[str, str], ...]:
         """Return names and values of all labels, in their order."""
         fixed = len(self.kind.labels)

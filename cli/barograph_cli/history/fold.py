@@ -12,7 +12,7 @@ from typing import Final
 from barograph_aggregator.commit import FencedCommitter
 from barograph_aggregator.settings import AggregatorSettings
 from barograph_aggregator.span import EVERYTHING, Span
-from barograph_aggregator.worker import GROUP, AggregatorHandler
+from barograph_aggregator.worker import AggregatorHandler
 from barograph_cli.failure import CommandError
 from barograph_cli.history.folded import Folded
 from barograph_cli.history.log_reader import read_extent
@@ -20,7 +20,8 @@ from barograph_cli.history.selection import LogEntry
 from barograph_cli.options import open_connection
 from barograph_core.clock import SystemClock
 from barograph_core.consumer import Consumer, ConsumerSettings
-from barograph_core.keys import ShardKeys
+from barograph_core.events_account import COUNT_LIMIT
+from barograph_core.keys import AGGREGATOR_GROUP, ShardKeys
 from barograph_core.self_metrics import Counters
 from barograph_core.steps import Step
 from barograph_core.stream import Entry, EntryId, Value, as_int, as_list
@@ -92,7 +93,7 @@ class Folder:
         committer = FencedCommitter(
             self._connection,
             self._keys,
-            group=GROUP,
+            group=AGGREGATOR_GROUP,
             consumer=self._name,
             step_ms=steps[0].step_ms,
             keep_metrics_ms=self._settings.keep_metrics_ms,
@@ -114,7 +115,7 @@ class Folder:
             self._connection,
             stage="aggregator",
             stream=self._keys.events,
-            group=GROUP,
+            group=AGGREGATOR_GROUP,
             name=self._name,
             keys=self._keys,
             handler=_Commits(self._handler),
@@ -164,7 +165,7 @@ class Folder:
         """Make the group, and return the newest entry that is written already."""
         is_there = as_int(self._connection.command("EXISTS", self._keys.events))
         if not is_there or not as_list(self._connection.command("XINFO", "GROUPS", self._keys.events)):
-            self._connection.command("XGROUP", "CREATE", self._keys.events, GROUP, "0", "MKSTREAM")
+            self._connection.command("XGROUP", "CREATE", self._keys.events, AGGREGATOR_GROUP, "0", "MKSTREAM")
         return read_extent(self._connection, self._keys.events).last
 
     def _fold_page(self) -> None:
@@ -222,7 +223,9 @@ class Folder:
     def _count_unfolded(self) -> int:
         """Return how many entries are written and not folded, as far as they were counted."""
         figures = as_list(
-            self._connection.call("baro_account_1", [self._keys.events, self._keys.progress], [GROUP, _FOLDED_AT_ONCE])
+            self._connection.call(
+                "baro_account_1", [self._keys.events, self._keys.progress], [AGGREGATOR_GROUP, COUNT_LIMIT]
+            )
         )
         _, _, _, _, pending, unread, *_ = figures
         return as_int(pending) + as_int(unread)

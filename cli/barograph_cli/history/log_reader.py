@@ -5,12 +5,23 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from barograph_cli.failure import CommandError
-from barograph_cli.history.moments import format_moment
 from barograph_cli.history.stretch import LogExtent
+from barograph_core.keys import ShardKeys
+from barograph_core.moments import format_moment
 from barograph_core.stream import Connection, Entry, EntryId, as_entries, as_int, as_list, as_text
 
 PAGE: Final = 500
 BEGINNING: Final = EntryId(0, 0)
+
+
+def refuse_without_log(connection: Connection, shards: Sequence[ShardKeys], prefix: str) -> None:
+    """Make sure that a prefix has a log: one that was mistyped would look like an empty one.
+
+    Raises:
+        CommandError: No shard has an events stream.
+    """
+    if not any(as_int(connection.command("EXISTS", keys.events)) for keys in shards):
+        raise CommandError(f"there is no events stream in prefix {prefix!r}")
 
 
 def read_extent(connection: Connection, stream: str) -> LogExtent:

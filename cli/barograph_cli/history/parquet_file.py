@@ -7,6 +7,7 @@ from typing import Any, BinaryIO, Final
 from barograph_cli.failure import USAGE, CommandError
 from barograph_cli.history.event_row import MEASURES, EventRow
 from barograph_cli.history.row_reading import BadRowError, Document
+from barograph_core.plain_text import one_line
 
 # As many rows as are held in memory at once; a row group compresses well from some ten thousand on.
 _GROUP_ROWS: Final = 20_000
@@ -54,25 +55,29 @@ def read_parquet(source: BinaryIO) -> Iterator[tuple[int, Document | BadRowError
     """Return the rows, each with its number from 1 on; a batch of them in memory at a time.
 
     Raises:
-        CommandError: The file is no Parquet, here or at a later row, or pyarrow is not installed.
+        CommandError: The file is no Parquet, here or at a later row, or a pipe, or pyarrow is not installed.
     """
     arrow, parquet = _imported("pyarrow"), _imported("pyarrow.parquet")
+    if not source.seekable():
+        raise CommandError("Parquet cannot come from a pipe, its end is read first: name a file", USAGE)
+    # Damage shows as any of these: in a page, in the description of the columns, in a text, in a date.
+    unreadable = (arrow.ArrowException, OSError, ValueError, OverflowError)
     try:
         file = parquet.ParquetFile(source)
-    except arrow.ArrowException as error:
-        raise CommandError(f"cannot read Parquet: {error}") from error
-    return _rows(file, arrow)
+    except unreadable as error:
+        raise CommandError(f"cannot read Parquet: {one_line(str(error).strip())}") from error
+    return _rows(file, unreadable)
 
 
-def _rows(file: Any, arrow: Any) -> Iterator[tuple[int, Document | BadRowError]]:
+def _rows(file: Any, unreadable: tuple[type[Exception], ...]) -> Iterator[tuple[int, Document | BadRowError]]:
     number = 0
     try:
         for batch in file.iter_batches(batch_size=_GROUP_ROWS):
             for row in batch.to_pylist():
                 number += 1
                 yield number, {name: value for name, value in row.items() if value is not None}
-    except arrow.ArrowException as error:
-        raise CommandError(f"cannot read Parquet after row {number}: {error}") from error
+    except unreadable as error:
+        raise CommandError(f"cannot read Parquet after row {number}: {one_line(str(error).strip())}") from error
 
 
 def _schema(arrow: Any) -> Any:

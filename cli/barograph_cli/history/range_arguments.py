@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from barograph_cli.failure import USAGE, CommandError
-from barograph_cli.history.moments import parse_moment
 from barograph_core.keys import is_service_name
-from barograph_core.stream import Connection, as_int, as_list
+from barograph_core.moments import parse_moment
 
+_MOMENT_FLAGS: Final = ("--from", "--to")
 MOMENTS: Final = "Moments are ISO 8601, milliseconds since the epoch, 'now', or a duration before now such as -1h."
 
 
@@ -32,6 +32,17 @@ def add_range_arguments(parser: argparse.ArgumentParser, *, start: str, end: str
     parser.add_argument("--from", dest="start", metavar="MOMENT", help=start)
     parser.add_argument("--to", dest="end", metavar="MOMENT", help=end)
     parser.add_argument("--service", action="append", default=[], help="only this service; may be given several times")
+
+
+def join_moments(argv: Sequence[str]) -> list[str]:
+    """Return ``argv`` with ``--from -1h`` as ``--from=-1h``: argparse takes ``-1h`` for another option."""
+    joined: list[str] = []
+    for word in argv:
+        if joined and joined[-1] in _MOMENT_FLAGS and word[:1] == "-" and word[1:2].isdigit():
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def has_range(arguments: argparse.Namespace) -> bool:
@@ -58,12 +69,6 @@ def read_range(arguments: argparse.Namespace, now_ms: int) -> Range:
     if wrong:
         raise CommandError(f"--service: {wrong[0]!r} is not 1 to 64 of A-Z a-z 0-9 . _ -", USAGE)
     return Range(start, end, tuple(sorted(set(services))))
-
-
-def read_now(connection: Connection) -> int:
-    """Return the server's clock in ms."""
-    seconds, micros = as_list(connection.command("TIME"))
-    return as_int(seconds) * 1_000 + as_int(micros) // 1_000
 
 
 def _moment(flag: str, text: str | None, now_ms: int) -> int | None:

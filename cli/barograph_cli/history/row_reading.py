@@ -7,11 +7,11 @@ from difflib import get_close_matches
 from typing import Final, cast
 
 from barograph_cli.history.event_row import FIELDS, MEASURES, EventRow
-from barograph_cli.history.moments import iso_ms
-from barograph_core.decode_header import MAX_INSTANCE_BYTES, MAX_WHOLE_NUMBER
+from barograph_core.decode_header import MAX_INSTANCE_BYTES
 from barograph_core.decode_labels import MAX_STATUS
 from barograph_core.events import KINDS, MAX_FREE_LABELS, MAX_LABEL_BYTES, MAX_WEIGHT, Kind
 from barograph_core.keys import is_service_name
+from barograph_core.moments import LATEST_MS, iso_ms
 from barograph_core.stream import EntryId
 
 Document = Mapping[str, object]
@@ -82,12 +82,12 @@ def row_of(document: Document, defaults: RowDefaults) -> EventRow:
 
 def _time_ms(document: Document) -> int:
     if document.get("time_ms") is not None:
-        return _whole(document["time_ms"], "time_ms", 1, MAX_WHOLE_NUMBER)
+        return _whole(document["time_ms"], "time_ms", 1, LATEST_MS)
     time = document.get("time")
     if time is None:
         raise BadRowError("there is neither time_ms nor time")
     try:
-        return _whole(iso_ms(_text(time, "time")), "time", 1, MAX_WHOLE_NUMBER)
+        return _whole(iso_ms(_text(time, "time")), "time", 1, LATEST_MS)
     except ValueError:
         raise BadRowError(f"time is {_shown(time)}, not ISO 8601 such as 2026-03-01T12:00:00.250Z") from None
 
@@ -96,7 +96,7 @@ def _entry_id(value: object) -> EntryId | None:
     if value is None:
         return None
     match = _ENTRY_ID.match(value) if isinstance(value, str) else None
-    if match is None or not (0 < int(match[1]) <= MAX_WHOLE_NUMBER and int(match[2]) <= _LATEST_SEQ):
+    if match is None or not (0 < int(match[1]) <= LATEST_MS and int(match[2]) <= _LATEST_SEQ):
         raise BadRowError(f"entry_id is {_shown(value)}, not of the form 1700000000000-0")
     return EntryId(int(match[1]), int(match[2]))
 

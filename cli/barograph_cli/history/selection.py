@@ -7,10 +7,10 @@ from typing import Final, TypeAlias
 import numpy as np
 
 from barograph_cli.history.log_reader import BEGINNING
+from barograph_core.arrays import BoolArray
 from barograph_core.decode import EventBatch, decode_batch
 from barograph_core.encode import LabelSet, encode_batch, entry_fields
 from barograph_core.errors import MalformedEventError
-from barograph_core.event_block import BoolArray
 from barograph_core.keys import ShardKeys
 from barograph_core.stream import Connection, Entry, EntryId, Value, as_hash
 

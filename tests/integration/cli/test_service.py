@@ -138,6 +138,7 @@ def test_a_deleted_service_is_gone_from_keys_and_streams(
         (["delete", "ranker"], "say --yes"),
         (["retire", "no such"], "not a service's name"),
         (["retire", "nobody"], "there is no service 'nobody'"),
+        (["delete", "nobody", "--yes"], "there is no service 'nobody'"),
     ],
 )
 def test_what_cannot_be_done_is_said(
@@ -157,10 +158,10 @@ def test_what_cannot_be_done_is_said(
 def test_without_an_aggregator_the_command_says_what_it_waits_for(
     valkey_url: str, keys: ShardKeys, real: Connection, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The keys are gone at once; entries nobody has read are dropped when they are read."""
+    """The keys are gone at once, but it is not done: entries nobody has read are dropped when they are read."""
     append(real, keys, request_batch([(1_000, "/secret", 200, 5.0)]))
     here = ("--url", valkey_url, "--prefix", keys.prefix)
-    assert main(["service", "delete", "ranker", "--yes", "--wait", "0", *here]) == 0
+    assert main(["service", "delete", "ranker", "--yes", "--wait", "0", *here]) == 1
     shown = capsys.readouterr().out
     assert "Not at its end: no aggregator has committed" in shown
     assert "Entries left until trimmed: events 0" in shown

@@ -1,6 +1,8 @@
 """`barograph up` with a server of its own."""
 
+import contextlib
 import signal
+import socket
 import urllib.request
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 
 from barograph_cli.__main__ import main
 from tests.integration.cli.processes import barograph, family_of, names_of_running, wait_for_line
-from tests.support import free_port, wait_until
+from tests.support import answers, free_port, wait_until
 
 
 def _up(state_dir: Path, port: int) -> tuple[str, ...]:
@@ -29,6 +31,32 @@ def test_up_starts_everything_and_sigterm_leaves_nothing(tmp_path: Path) -> None
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=20) == 0
         assert names_of_running(family) == []
+
+
+def test_up_is_found_where_everything_looks_or_says_where_it_is(tmp_path: Path) -> None:
+    """Producers, examples and the other commands find its server by themselves, or by the line that it prints."""
+    log = tmp_path / "up.log"
+    with barograph(log, *_up(tmp_path / "state", free_port())) as process:
+        url = wait_for_line(log, "barograph is up").split("server ")[1].split()[0]
+        is_told = f"export BAROGRAPH_URL={url}" in log.read_text().splitlines()
+        assert is_told == (url != "redis://127.0.0.1:6379/0")
+        assert answers(url)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 0
+
+
+def test_up_beside_another_server_says_where_its_own_is(tmp_path: Path) -> None:
+    log = tmp_path / "up.log"
+    with socket.socket() as other:
+        # Where it fails, somebody else listens there.
+        with contextlib.suppress(OSError):
+            other.bind(("127.0.0.1", 6379))
+            other.listen()
+        with barograph(log, *_up(tmp_path / "state", free_port())) as process:
+            line = wait_for_line(log, "export BAROGRAPH_URL=")
+            assert answers(line.removeprefix("export BAROGRAPH_URL="))
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=20) == 0
 
 
 def test_a_killed_up_leaves_nothing(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from barograph_cli.__main__ import main
 from barograph_core.keys import ShardKeys
 from barograph_core.steps import parse_keep
 from barograph_core.store import PaneStore
-from barograph_core.stream import Connection
+from barograph_core.stream import Connection, as_list, as_text
 from tests.integration.history.past import read_panes
 
 COMMAND = (sys.executable, "-m", "barograph_cli")
@@ -77,9 +77,14 @@ def test_a_strict_import_stops_at_the_first_bad_row(
     assert "line 5: time_s is 'then', not a number; 3 rows before it" in capsys.readouterr().err
 
 
-def test_a_file_of_bad_rows_alone_is_a_failure(tmp_path: Path, valkey_url: str, keys: ShardKeys) -> None:
-    (tmp_path / "bad.jsonl").write_text("{}\nno json\n[]\n" + "[" * 5_000 + "\n")
+@pytest.mark.parametrize("text", ["{}\nno json\n[]\n" + "[" * 5_000 + "\n", "", "\n\n"])
+def test_a_file_without_a_good_row_is_a_failure_and_leaves_the_prefix_free(
+    tmp_path: Path, valkey_url: str, real: Connection, keys: ShardKeys, text: str
+) -> None:
+    """The right file can go where the wrong one was to."""
+    (tmp_path / "bad.jsonl").write_text(text)
     assert bring_in(valkey_url, keys, tmp_path / "bad.jsonl") == 1
+    assert real.command("KEYS", f"{keys.prefix}:*") == []
 
 
 def test_what_is_out_of_order_by_more_than_the_allowed_lateness_is_told(
@@ -88,7 +93,32 @@ def test_what_is_out_of_order_by_more_than_the_allowed_lateness_is_told(
     second = START_MS // 1_000
     log = write_log(tmp_path / "access.csv", [f"{second + 3_000},GET,/a,200,1", f"{second},GET,/a,200,1"])
     assert bring_in(valkey_url, keys, log, *COLUMNS, "--service", "web") == 0
-    assert "1 events did not count: they came more than 10m after their time" in capsys.readouterr().out
+    assert "1 events did not count: they came more than 10m after their time" in capsys.readouterr().err
+
+
+def test_one_wrong_date_costs_one_row(tmp_path: Path, valkey_url: str, real: Connection, keys: ShardKeys) -> None:
+    """Taken in, it would close every pane up to its time: nothing after it would count."""
+    second = START_MS // 1_000
+    rows = [f"{second},GET,/a,200,1", "4070908800,GET,/a,200,1", f"{second},GET,/a,200,1"]
+    log = write_log(tmp_path / "access.csv", rows)
+    assert bring_in(valkey_url, keys, log, *COLUMNS, "--service", "web") == 0
+    assert requests(real, keys, "web", 1_000) == [(0, 2, 0)]
+
+
+def test_a_killed_import_goes_on_with_the_bound_that_it_began_with(
+    tmp_path: Path, valkey_url: str, real: Connection, keys: ShardKeys
+) -> None:
+    """By a later one other rows would be good than were, and get other entries: some would count twice."""
+    log = write_log(
+        tmp_path / "access.csv", [f"{START_MS // 1_000 + 9},GET,/a,200,1", f"{START_MS // 1_000},GET,/a,200,1"]
+    )
+    assert bring_in(valkey_url, keys, log, *COLUMNS, "--service", "web") == 0
+    job = json.loads(as_text(real.command("HGET", keys.rebuild, "job")))
+    job["latest_ms"] = START_MS
+    real.command("UNLINK", *map(as_text, as_list(real.command("KEYS", f"{keys.prefix}:*"))))
+    real.command("HSET", keys.rebuild, "job", json.dumps(job), "verb", "import")
+    assert bring_in(valkey_url, keys, log, *COLUMNS, "--service", "web", "--resume") == 0
+    assert requests(real, keys, "web", 1_000) == [(0, 1, 0)]
 
 
 @pytest.mark.parametrize(
@@ -121,6 +151,7 @@ def test_what_cannot_be_imported_leaves_no_prefix_behind(
 def test_parquet_without_its_package_says_what_to_install(
     tmp_path: Path,
     valkey_url: str,
+    real: Connection,
     keys: ShardKeys,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -131,6 +162,7 @@ def test_parquet_without_its_package_says_what_to_install(
     assert bring_in(valkey_url, keys, tmp_path / "events.parquet") == 2
     assert "pip install 'barograph[export]'" in capsys.readouterr().err
     output = tmp_path / "out.parquet"
+    real.command("XADD", keys.events, "*", "v", "1")
     assert main(["export", "--url", valkey_url, "--prefix", keys.prefix, "--output", str(output)]) == 2
     assert not output.exists()
 
@@ -141,6 +173,13 @@ def test_a_file_that_is_no_parquet_is_a_failure(
     (tmp_path / "events.parquet").write_bytes(b"no parquet at all")
     assert bring_in(valkey_url, keys, tmp_path / "events.parquet") == 1
     assert "cannot read Parquet" in capsys.readouterr().err
+
+
+def test_parquet_from_a_pipe_is_refused(valkey_url: str, keys: ShardKeys) -> None:
+    here = ("--format", "parquet", "--url", valkey_url, "--prefix", keys.prefix)
+    done = subprocess.run([*COMMAND, "import", "-", *here], input=b"PAR1", capture_output=True, check=False, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"barograph import: Parquet cannot come from a pipe")
 
 
 def test_a_pipe_carries_rows_and_nothing_else(

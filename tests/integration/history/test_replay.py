@@ -11,10 +11,10 @@ from barograph_aggregator.settings import AggregatorSettings
 from barograph_cli.__main__ import main
 from barograph_cli.history.fold import Folder
 from barograph_cli.history.log_reader import read_log
-from barograph_cli.history.moments import format_moment
 from barograph_cli.history.selection import LogEntry
 from barograph_core.decode import decode_batch
 from barograph_core.keys import ShardKeys
+from barograph_core.moments import format_moment
 from barograph_core.pane import Pane
 from barograph_core.steps import parse_keep
 from barograph_core.stream import Connection, EntryId, as_bytes, as_entries, as_list

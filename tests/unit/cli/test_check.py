@@ -68,3 +68,12 @@ def test_a_file_that_is_not_toml_is_named_with_its_line(tmp_path: Path, capsys: 
 def test_a_file_that_is_not_there_is_a_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", str(tmp_path / "nothing.toml")]) == 2
     assert "cannot be read" in capsys.readouterr().err
+
+
+def test_more_series_than_a_stored_pane_holds_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A service that reached such a cap would never close again."""
+    file = tmp_path / "barograph.toml"
+    file.write_text("[aggregator]\nseries_cap = 100_000\n")
+    assert main(["check", "--config", str(file)]) == 2
+    line, *_ = capsys.readouterr().err.splitlines()
+    assert line == f"{file}:2: aggregator.series_cap: must be between 1 and 40000, not 100000"

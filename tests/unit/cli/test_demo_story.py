@@ -5,7 +5,8 @@ from dataclasses import replace
 from barograph_cli.demo.scene import Incident, Scene, tell
 from barograph_cli.demo.story import Delivery, Stories
 from barograph_cli.demo.summary import RequestCount, summarise, summary_lines
-from barograph_core.alerts import AlertState, Severity, Transition
+from barograph_core.alerts import AlertState, Severity
+from barograph_core.transitions import Transition
 
 FIRING = Transition(
     transition="t1",

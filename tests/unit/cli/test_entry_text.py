@@ -2,7 +2,8 @@
 
 import pytest
 
-from barograph_cli.entry_text import StreamName, entry_document, entry_lines
+from barograph_cli.entry_text import entry_document, entry_lines
+from barograph_cli.streams import StreamName
 from barograph_core.stream import Entry, EntryId
 from tests.support import request_batch
 
@@ -72,6 +73,12 @@ def test_escape_sequences_from_outside_never_reach_the_terminal(stream: StreamNa
         ("type", "service", "rule", "severity", "summary", "channel", "reason", "dead_reason", "from", "to", "v"), evil
     )
     assert "\x1b" not in _text(stream, _entry(**fields))
+
+
+def test_an_entry_beyond_the_year_9999_is_still_shown() -> None:
+    """Anybody may write such an id; it must not end `tail` for all that follow."""
+    (line,) = entry_lines("dead", Entry(EntryId(2**64 - 1, 0), {}))
+    assert line.plain.startswith("18446744073709551615 ms 18446744073709551615-0")
 
 
 def test_an_entry_without_any_known_field_is_still_shown() -> None:

@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+from types import ModuleType, SimpleNamespace
+from typing import cast
 
 import pytest
 
-from barograph_cli.__main__ import COMMANDS, main, split_argv
+from barograph_cli.__main__ import COMMANDS, CommandEntry, main
 from tests.support import free_port
 
 
@@ -73,9 +75,27 @@ def test_importing_the_command_needs_no_server_package() -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-def test_options_before_the_command_are_handed_to_it() -> None:
-    argv = ["--url", "redis://h:1/0", "--json", "status", "--prefix", "x"]
-    assert split_argv(argv) == (["--url", "redis://h:1/0", "--json"], ["status", "--prefix", "x"])
+def test_a_command_that_is_interrupted_has_failed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`barograph export … && next` must not go on after Ctrl-C."""
+
+    def run(_argv: list[str]) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "interrupted", cast("ModuleType", SimpleNamespace(run=run)))
+    monkeypatch.setitem(COMMANDS, "export", CommandEntry("export", "", "interrupted"))
+    assert main(["export"]) == 1
+    assert capsys.readouterr().err == "barograph export: stopped\n"
+
+
+@pytest.mark.parametrize("command", [("shards", "show"), ("service", "list")])
+def test_options_before_the_command_reach_its_subcommand(
+    command: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They are not taken for wrong usage: what fails is the server."""
+    assert main(["--url", f"redis://127.0.0.1:{free_port()}/0", "--json", *command]) == 1
+    assert capsys.readouterr().err.startswith(f"barograph {command[0]}: ")
 
 
 def test_a_server_that_does_not_answer_is_a_failure(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,8 +1,8 @@
 """Which series are kept apart is read from the live prefix, never decided there."""
 
-from barograph_aggregator.admission import series_name
 from barograph_cli.history.selection import LogEntry
 from barograph_cli.history.series_decisions import SeriesBeyondCap, SeriesCopy
+from barograph_core.figure_records import series_name
 from barograph_core.keys import ShardKeys
 from barograph_core.stream import EntryId, as_list
 from tests.support import FakeClock, fake_connection

@@ -5,10 +5,12 @@ import json
 from rich.console import Console
 
 from barograph_cli.options import read_shards
-from barograph_cli.status import ShardStatus, as_document, read_shard
+from barograph_cli.status import as_document
 from barograph_cli.status_books import render_usage
 from barograph_cli.status_view import render_shard
 from barograph_core.keys import ShardKeys
+from barograph_core.pipeline import PipelineReader
+from barograph_core.pipeline_status import PipelineStatus
 from barograph_core.settings import ServerSettings
 from barograph_core.store_usage import read_service_usage
 from barograph_core.stream import Connection
@@ -28,27 +30,31 @@ def _with_backlog() -> Connection:
     return connection
 
 
+def read_shard(connection: Connection) -> PipelineStatus:
+    return PipelineReader(connection, KEYS).read()
+
+
 def test_lag_is_counted_from_ids_also_after_a_trim() -> None:
     """The servers' own lag still counts what was trimmed; two entries are there to be read."""
-    shard = read_shard(_with_backlog(), KEYS)
-    group = shard.pipeline.streams[0].groups[0]
+    shard = read_shard(_with_backlog())
+    group = shard.streams[0].groups[0]
     assert (group.unread, group.is_capped) == (2, False)
 
 
 def test_the_document_is_json_with_ids_as_text() -> None:
-    document = as_document("redis://h/0", 1, [read_shard(_with_backlog(), KEYS)])
+    document = as_document("redis://h/0", 1, [read_shard(_with_backlog())])
     read = json.loads(json.dumps(document))
     group = read["shards"][0]["streams"][0]["groups"][0]
-    assert group["last_delivered"] == "1000-0"
+    assert (group["last_delivered_id"], group["oldest_pending_id"], group["is_capped"]) == ("1000-0", "1000-0", False)
     assert read["shards"][0]["dead_letters"] == 0
 
 
 def test_the_table_names_each_stream_and_group() -> None:
-    shard = read_shard(_with_backlog(), KEYS)
+    shard = read_shard(_with_backlog())
     console = Console(width=140, record=True, quiet=True)
     console.quiet = False
     with console.capture() as capture:
-        console.print(render_shard(shard.tag, shard.open_panes, shard.pipeline))
+        console.print(render_shard(shard))
     shown = capture.get()
     assert all(name in shown for name in ("events", "metrics", "alerts", "deliveries", "dead", "aggregator"))
 
@@ -58,19 +64,19 @@ def test_the_table_names_the_label_that_has_too_many_values() -> None:
     connection.command("ZADD", KEYS.producers("ranker"), 5_000, "h:1:aa")
     connection.command("HSET", KEYS.producer("h:1:aa"), "stats", '{"folded_by": {"request.route": 17700}}')
     connection.command("HSET", KEYS.closed, "ranker", 6_000)
-    shard = read_shard(connection, KEYS)
+    shard = read_shard(connection)
     console = Console(width=240)
     with console.capture() as capture:
-        console.print(render_shard(shard.tag, shard.open_panes, shard.pipeline))
+        console.print(render_shard(shard))
     assert "request.route=17,700" in capture.get()
     read = json.loads(json.dumps(as_document("redis://h/0", 1, [shard])))
     assert read["shards"][0]["producers"][0]["folded"] == {"request.route": 17_700}
 
 
 def test_an_empty_server_has_a_status_too() -> None:
-    shard = read_shard(fake_connection(), KEYS)
-    assert shard.pipeline.watermark_ms is None
-    assert [stream.length for stream in shard.pipeline.streams] == [0, 0, 0, 0, 0]
+    shard = read_shard(fake_connection())
+    assert shard.watermark_ms is None
+    assert [stream.length for stream in shard.streams] == [0, 0, 0, 0, 0]
 
 
 def test_the_installed_number_of_shards_goes_over_the_settings() -> None:
@@ -81,7 +87,7 @@ def test_the_installed_number_of_shards_goes_over_the_settings() -> None:
 
 def test_the_books_are_shown_with_what_was_lost() -> None:
     """One entry was read, one was trimmed before anybody read it, and two wait: the sum comes out, in both forms."""
-    shard = read_shard(_with_backlog(), KEYS)
+    shard = read_shard(_with_backlog())
     read = json.loads(json.dumps(as_document("redis://h/0", 1, [shard])))["shards"][0]["account"]
     figures = [read[name] for name in ("added", "committed", "dead", "lost", "pending", "unread", "surplus")]
     assert figures == [4, 0, 0, 1, 1, 2, 0]
@@ -101,7 +107,7 @@ def test_the_store_is_shown_step_by_step_with_what_was_dropped() -> None:
     }
     dropped = {"dropped_blocks:1000": 12, "dropped_bytes:1000": 80_000, "kept_from_ms:1000": 1_000}
     connection.command("HSET", KEYS.store, *(item for pair in (held | dropped).items() for item in pair))
-    shard = read_shard(connection, KEYS)
+    shard = read_shard(connection)
     store = json.loads(json.dumps(as_document("redis://h/0", 1, [shard])))["shards"][0]["store"]
     assert (store["bytes"], store["bound_bytes"], store["steps"][0]["dropped_blocks"]) == (5_000_700, 6_000_000, 12)
     shown = _shown(shard)
@@ -121,7 +127,7 @@ def test_memory_is_told_by_service_step_and_series() -> None:
         ("ranker", 1_000, 800, 2, 400.0),
         ("ranker", 10_000, 50, 1, 25.0),
     ]
-    document = as_document("redis://h/0", 1, [read_shard(connection, KEYS)], {"0": usage})
+    document = as_document("redis://h/0", 1, [read_shard(connection)], {"0": usage})
     services = json.loads(json.dumps(document))["shards"][0]["services"]
     assert services[1] == {
         "service": "ranker",
@@ -137,8 +143,8 @@ def test_memory_is_told_by_service_step_and_series() -> None:
     assert "4.00 kB" in capture.get()
 
 
-def _shown(shard: ShardStatus) -> str:
+def _shown(shard: PipelineStatus) -> str:
     console = Console(width=160)
     with console.capture() as capture:
-        console.print(render_shard(shard.tag, shard.open_panes, shard.pipeline))
+        console.print(render_shard(shard))
     return capture.get()
