@@ -13,6 +13,8 @@ from barograph_alerter.rule_parser import parse_rules
 from barograph_core.errors import Problem
 from barograph_core.settings import load_config
 from barograph_producer import Producer
+from tests.batches import custom, encoded, request
+from tests.unit.console.fakes import NOW_MS, Console, FakePanes, panes_of
 from tests.unit.producer.fake_server import FakeServer
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "coming-from.md").read_text(encoding="utf-8")
@@ -58,6 +60,25 @@ def test_its_rules_are_rules(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"`producer\.(\w+)", PAGE))))
 def test_each_call_it_names_is_there(name: str) -> None:
     assert hasattr(Producer("ranker", sample_process=False), name)
+
+
+def test_its_queries_are_answered_with_the_figures_it_names() -> None:
+    """Three requests of two routes, of which one failed, and two values of each custom name."""
+    requests = [request(NOW_MS - 5_000, 10.0 * n, f"/{n % 2}", 500 if n == 1 else 200) for n in (1, 2, 3)]
+    customs = [custom(value, NOW_MS - 5_000, name) for name in ("cache_hits", "queue_depth") for value in (3.0, 4.0)]
+    panes = FakePanes(stored={1_000: panes_of([encoded("request", requests), encoded("custom", customs)])})
+    client = Console(panes=panes).client()
+    found: list[tuple[str, list[float]]] = []
+    for field, query in re.findall(r"\| `(\w+)` of `([\w=&]+=[\w=&]+)`", PAGE):
+        answer = client.get(f"/api/v1/query?service=ranker&from=-1m&{query}").json()
+        found.append((field, [round(series["points"][-1][field], 3) for series in answer["series"]]))
+    assert found == [
+        ("events", [3]),
+        ("error_rate", [0.333]),
+        ("p95", [pytest.approx(20.0, rel=0.0079), pytest.approx(10.0, rel=0.0079)]),
+        ("sum", [7.0]),
+        ("max", [4.0]),
+    ]
 
 
 async def _wait_for(answer: Awaitable[object]) -> object:
