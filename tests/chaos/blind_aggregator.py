@@ -7,8 +7,8 @@ import redis
 from barograph_aggregator.__main__ import make_consumer
 from barograph_aggregator.commit import Commit
 from barograph_aggregator.settings import AggregatorSettings
-from barograph_aggregator.worker import GROUP
-from barograph_core.keys import ShardKeys
+from barograph_core.keys import AGGREGATOR_GROUP, ShardKeys
+from barograph_core.pane_parts import marked
 from barograph_core.shard_loops import Loop, serve_shards
 from barograph_core.stream import EntryId
 from barograph_core.worker import begin, stop_on_signals
@@ -24,9 +24,9 @@ class BlindCommitter:
     def commit(self, commit: Commit) -> list[EntryId]:
         with self._server.pipeline(transaction=True) as pipe:
             for part in commit.parts:
-                pipe.rpush(self._keys.parts(part.service, part.start_ms), part.blob)
+                pipe.rpush(self._keys.parts(part.service, part.start_ms), marked(part.blob))
                 pipe.zadd(self._keys.open, {f"{part.service}:1000:{part.start_ms}": part.start_ms + 1_000})
-            pipe.xack(self._keys.events, GROUP, *(str(entry_id) for entry_id in commit.entry_ids))
+            pipe.xack(self._keys.events, AGGREGATOR_GROUP, *(str(entry_id) for entry_id in commit.entry_ids))
             pipe.execute()
         return []
 

@@ -1,5 +1,6 @@
 """Reads the log after a run: was each batch appended once, was each pane closed no earlier than the log allowed?"""
 
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
@@ -18,11 +19,11 @@ class Arrivals:
 
     Attributes:
         in_time: Events in entries that came before the watermark could pass the pane.
-        late: By instance, the entries that came later and hold events of the pane.
+        late: Instance and time of each entry that came later and holds events of the pane.
     """
 
     in_time: int = 0
-    late: Counter[str] = field(default_factory=Counter[str])
+    late: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
 
 
 @dataclass
@@ -50,7 +51,7 @@ class EventsLog:
             if entry.id.ms < start_ms + STEP_MS + GRACE_MS:
                 self.panes[start_ms].in_time += count
             else:
-                self.panes[start_ms].late[batch.instance] += 1
+                self.panes[start_ms].late.append((batch.instance, entry.id.ms))
 
     @property
     def is_whole(self) -> bool:
@@ -69,19 +70,21 @@ class Closings:
         requests: By start of pane, how many its first closing counted; one that closed as absent is not listed.
         missing: By start of pane, how many instances its first closing missed.
         revisions: By start of pane, its newest revision.
+        steps: Through which ms the service was closed and when, for each entry that moved it on.
         steps_back: How often an entry told a lower ``through_ms`` than the entry before.
     """
 
     requests: dict[int, int] = field(default_factory=dict[int, int])
     missing: dict[int, int] = field(default_factory=dict[int, int])
     revisions: Counter[int] = field(default_factory=Counter[int])
+    steps: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
     steps_back: int = 0
-    _through_ms: int = 0
 
     def add(self, entry: Entry) -> None:
-        through_ms = entry.integer("through_ms")
-        self.steps_back += through_ms < self._through_ms
-        self._through_ms = through_ms
+        through_ms, before_ms = entry.integer("through_ms"), self.steps[-1][0] if self.steps else 0
+        self.steps_back += through_ms < before_ms
+        if through_ms > before_ms:
+            self.steps.append((through_ms, entry.id.ms))
         if not entry.text("start_ms"):
             return
         start_ms, revision = entry.integer("start_ms"), entry.integer("revision")
@@ -95,18 +98,23 @@ class Closings:
 
     def unfounded(self, log: EventsLog) -> list[int]:
         """Return the panes with more revisions than entries that came late for them."""
-        return [start for start, count in self.revisions.items() if count > log.panes[start].late.total()]
+        return [start for start, count in self.revisions.items() if count > len(log.panes[start].late)]
 
     def unannounced(self, log: EventsLog) -> list[int]:
         """Return the panes that closed as if nobody were missing, though a known producer still had events of them."""
         return [
             start
             for start, pane in log.panes.items()
-            if any(log.first_ms[instance] < start + STEP_MS for instance in pane.late)
-            and not self.missing.get(start)
-            and start in self.revisions
-            and self.revisions[start] > 0
+            if not self.missing.get(start)
+            and any(
+                log.first_ms[instance] < start + STEP_MS and self._closed_at(start) < came_ms
+                for instance, came_ms in pane.late
+            )
         ]
+
+    def _closed_at(self, start_ms: int) -> int:
+        """Return when the pane was closed, in ms of the server's clock."""
+        return self.steps[bisect_left(self.steps, (start_ms + STEP_MS, 0))][1]
 
 
 def read_events(connection: Connection, keys: ShardKeys) -> EventsLog:
@@ -120,8 +128,7 @@ def read_closings(connection: Connection, keys: ShardKeys, service: str) -> Clos
     closings = Closings()
     for entry in _read(connection, keys.metrics):
         if entry.text("type") == "closed" and service in entry.text("service").split(","):
-            if entry.integer("step_ms") == STEP_MS:
-                closings.add(entry)
+            closings.add(entry)
     return closings
 
 

@@ -37,8 +37,7 @@ def expected(ledgers: list[str]) -> dict[str, object]:
 
 def sketch_bin(duration_ms: float) -> int:
     """Return the bin of a positive value: its exponent and the first 6 bits of its mantissa, counted from 2**-1074."""
-    (bits,) = struct.unpack("<q", struct.pack("<d", duration_ms * 2.0**52))
-    return bits >> 46
+    return int.from_bytes(struct.pack(">d", duration_ms * 2.0**52), "big") >> 46
 
 
 def found(server: Any, prefix: str, service: str, step_ms: int) -> dict[str, object]:

@@ -125,12 +125,30 @@ local function trim_by_memory(stream, progress, group, delivered, oldest, max_by
   return dropped - lost, lost, events
 end
 
-local function put_back(progress, group, args)
-  if args[6] == '0' or redis.call('HEXISTS', progress, 'added_seen') == 1 then return end
+-- After a flush the caller's memory may come behind the look of somebody who remembers nothing. A replica that lags is none:
+-- some of its entries are older than what the caller has seen.
+local function is_forgotten(stream, progress, args)
+  local held = numbers(progress, {'added_before', 'added_seen', 'put_back'})
+  if held['put_back'] == 1 or held['added_before'] + held['added_seen'] >= tonumber(args[6]) then return false end
+  local facts = pairs_of(redis.call('XINFO', 'STREAM', stream))
+  local first = facts['first-entry']
+  return first and facts['entries-added'] == facts['length'] and is_before(args[5], first[1])
+end
+
+local function put_back(stream, progress, group, args)
+  if args[6] == '0' then return end
+  local added = 'added_seen'
+  if redis.call('HEXISTS', progress, 'added_seen') == 1 then
+    if not is_forgotten(stream, progress, args) then return end
+    added = 'added_before'
+  else
+    redis.call('HSET', progress, 'last_seen', args[5])
+  end
   -- What was committed since the flush is counted on: the old figures come on top.
-  local names = {'added_seen', 'committed', 'dead:' .. group, 'lost:' .. group, 'lost_counted:' .. group, 'lost_events:' .. group}
+  local names = {added, 'committed', 'dead:' .. group, 'lost:' .. group, 'lost_counted:' .. group, 'lost_events:' .. group}
   for i, name in ipairs(names) do redis.call('HINCRBY', progress, name, args[i + 5]) end
-  redis.call('HSET', progress, 'last_seen', args[5])
+  -- Others remember too, and the next one may have seen more.
+  redis.call('HSET', progress, 'put_back', 1)
 end
 
 local function retain(keys, args)
@@ -143,7 +161,7 @@ local function retain(keys, args)
   if not group_info(stream, group) then return false end
   local size, problem = memory_of(stream, SAMPLES)
   if problem then return problem end
-  put_back(progress, group, args)
+  put_back(stream, progress, group, args)
   local stock = take_stock(stream, progress, group, tonumber(args[4]))
   if stock.unbooked > 0 then redis.call('HINCRBY', progress, 'lost:' .. group, stock.unbooked) end
   redis.call('HSET', progress, 'added_before', whole(stock.before), 'added_seen', whole(stock.added_here), 'last_seen', stock.last)
