@@ -172,8 +172,8 @@ class ShardKeys:
         Of services that end: ``deleted:<service>``, the newest entry that went with one, and ``deleted``, the newest of
         those; how many ``deletions`` there were and lists of series (``series_dropped``); ``places_freed_ms``, when
         series last gave their places up. The books: ``committed``, ``dead:<group>``, ``lost:<group>`` with
-        ``lost_counted:`` and ``lost_events:``, and ``added_before``, ``added_seen``, ``last_seen`` and ``put_back`` of the stream;
-        ``told``, up to which totals the pipeline's own panes have told.
+        ``lost_counted:`` and ``lost_events:``, and ``added_before``, ``added_seen``, ``last_seen`` and ``put_back`` of
+        the stream; ``told``, up to which totals the pipeline's own panes have told.
         """
         return self._key("progress")
 
