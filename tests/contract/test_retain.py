@@ -211,7 +211,8 @@ def test_a_replica_that_lags_is_no_flush(server: Connection, keys: ShardKeys) ->
     filled(server, keys, 20, ago_ms=5_000)
     commit(server, keys, read(server, keys, 20))
     retain(server, keys)
-    seen = [f"{as_list(server.command('TIME'))[0]!r}"[2:-1] + "000-0", 25, 25, 0, 0, 0, 0]
+    now_s = as_int(as_list(server.command("TIME"))[0])
+    seen: list[Value] = [f"{now_s * 1_000}-0", 25, 25, 0, 0, 0, 0]
     account, _ = retain(server, keys, seen=seen)
     assert (account.added, account.committed, account.surplus) == (20, 20, 0)
 
