@@ -22,10 +22,10 @@ from typing import Any
 
 import psutil
 import redis
-from throughput import GROUP, INSTANCE, make_batch, server, unread
+from throughput import INSTANCE, make_batch, server, unread
 
 from barograph_core.encode import entry_fields
-from barograph_core.keys import ShardKeys
+from barograph_core.keys import AGGREGATOR_GROUP, ShardKeys
 from barograph_core.library import ensure_library
 from barograph_core.stream import Connection, as_list
 
@@ -116,7 +116,7 @@ def carry(options: argparse.Namespace, per_entry: int, count: int) -> Carried:
     with server() as (url, served):
         connection, client, keys = Connection.open(url), redis.Redis.from_url(url), ShardKeys()
         ensure_library(connection)
-        client.xgroup_create(keys.events, GROUP, "0", mkstream=True)
+        client.xgroup_create(keys.events, AGGREGATOR_GROUP, "0", mkstream=True)
         with frozen_aggregators(url, count) as aggregators:
             events = write_log(client, keys, options, per_entry)
             stream_bytes = client.memory_usage(keys.events, samples=50)
@@ -125,7 +125,8 @@ def carry(options: argparse.Namespace, per_entry: int, count: int) -> Carried:
                 process.resume()
             wait_for(
                 lambda: (
-                    not unread(connection, keys) and not as_list(connection.command("XPENDING", keys.events, GROUP))[0]
+                    not unread(connection, keys)
+                    and not as_list(connection.command("XPENDING", keys.events, AGGREGATOR_GROUP))[0]
                 ),
                 "the log",
             )

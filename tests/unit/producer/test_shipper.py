@@ -1,6 +1,7 @@
 """The protocol with the server: nothing lost, nothing twice, whatever a reply does."""
 
 import itertools
+import random
 from dataclasses import replace
 
 import pytest
@@ -334,6 +335,18 @@ def test_the_backlog_is_full_by_bytes() -> None:
     assert len(backlog) == 2
     assert backlog.drop_all() == 200
     assert not backlog.is_full
+
+
+def test_compressed_batches_come_back_as_they_were() -> None:
+    """Across many blocks of the shelf, and one that is larger than a block."""
+    backlog = Backlog(Counters(), max_bytes=1 << 30, keep_ms=10_000, keep_bytes=1 << 20)
+    noise = random.Random(1)
+    data = [noise.randbytes(size) for size in (7_000, 100_000, 200_000, 600_000, 1, 90_000)]
+    for each in data:
+        backlog.add(replace(batch(), data=each), must_wait=True)
+    parcels = backlog.oldest(len(data), 1 << 30)
+    assert [parcel.whole_batch.data for parcel in parcels] == data
+    assert sum(parcel.cost_bytes for parcel in parcels) > sum(map(len, data))
 
 
 def test_confirmed_batches_are_kept_within_their_bytes() -> None:
