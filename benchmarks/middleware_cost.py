@@ -235,7 +235,7 @@ def quiet_producer() -> Generator[tuple[Producer, Callable[[], object]]]:
     producer.pause(0)
     buffers = producer._buffers.values()
     for buffer in buffers:
-        buffer.open(1_000_000)
+        buffer.open()
 
     def clean_up() -> None:
         for buffer in buffers:

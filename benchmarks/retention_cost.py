@@ -1,4 +1,4 @@
-"""What retention costs: memory figures beside the truth, the books on entries, and the bytes of closed panes.
+"""What retention costs: memory figures compared with the truth, the account of entries, and the bytes of closed panes.
 
     python benchmarks/retention_cost.py [--entries 100000] [--seconds 60]
 
@@ -14,10 +14,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from barograph_core.keys import ShardKeys
-from barograph_core.library import ensure_library
-from barograph_core.store_usage import parse_store
-from barograph_core.stream import Connection, Value, as_hash, as_int, as_text
+from barograph_core.functions.library import ensure_library
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
+from barograph_core.server.link import Value
+from barograph_core.server.replies import as_hash, as_int, as_text
+from barograph_core.store.usage import parse_store
 
 sys.path.append(str(Path(__file__).parents[1]))
 from tests.support import append, request_batch, valkey_server

@@ -16,8 +16,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from barograph_core.clock import SystemClock
-from barograph_producer._election import HostElection
-from barograph_producer._sampler import ProcessSampler
+from barograph_producer._sample.election import HostElection
+from barograph_producer._sample.sampler import ProcessSampler
 
 _PERIOD_MS = 5_000.0
 _PROMISE_PERCENT = 0.1

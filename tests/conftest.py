@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from barograph_core.keys import ShardKeys
-from barograph_core.library import ensure_library
-from barograph_core.stream import Connection
+from barograph_core.functions.library import ensure_library
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
 from tests.support import FakeClock, fake_connection, has_redis_server, redis_server, valkey_server
 
 

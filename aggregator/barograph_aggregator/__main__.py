@@ -1,24 +1,24 @@
-"""Wires an aggregator: ``barograph aggregator`` or ``python -m barograph_aggregator``."""
+"""Builds and runs an aggregator: ``barograph aggregator`` or ``python -m barograph_aggregator``."""
 
 import sys
 from collections.abc import Sequence
 
-from barograph_aggregator.commit import Committer, FencedCommitter, TimedCommitter
-from barograph_aggregator.process_memory import calm_collector, keep_freed_memory
+from barograph_aggregator.commit.commit import Committer, FencedCommitter
+from barograph_aggregator.process_memory import collect_garbage_rarely, keep_freed_memory
 from barograph_aggregator.settings import AggregatorSettings, steps_to_close
 from barograph_aggregator.worker import AggregatorHandler
 from barograph_core.clock import SystemClock
-from barograph_core.consumer import Consumer, ConsumerSettings
-from barograph_core.keys import AGGREGATOR_GROUP, ShardKeys
-from barograph_core.self_metrics import Counters
-from barograph_core.shard_loops import Loop, serve_shards
-from barograph_core.stream import Connection
-from barograph_core.worker import Start, begin, guarded, stop_on_signals
+from barograph_core.keyspace.keys import AGGREGATOR_GROUP, ShardKeys
+from barograph_core.server.connection import Connection
+from barograph_core.workers.consumer import Consumer, ConsumerSettings
+from barograph_core.workers.counters import WorkerCounters
+from barograph_core.workers.process import Start, begin, guarded, stop_on_signals
+from barograph_core.workers.shard_loops import Loop, serve_shards
 
 
 def make_consumer(start: Start[AggregatorSettings], keys: ShardKeys, *, committer: Committer | None = None) -> Consumer:
     """Build the consumer of one shard, with a connection of its own and, unless given, the fenced committer."""
-    settings, clock, counters = start.stage, SystemClock(), Counters()
+    settings, clock, counters = start.stage, SystemClock(), WorkerCounters()
     steps = steps_to_close(start.server, settings, start.config)
     connection = Connection.open(start.server.url, client_name="barograph-aggregator")
     committer = committer or FencedCommitter(
@@ -35,7 +35,7 @@ def make_consumer(start: Start[AggregatorSettings], keys: ShardKeys, *, committe
         settings,
         steps=steps,
         consumer=start.name,
-        committer=TimedCommitter(committer, clock, counters),
+        committer=committer,
         clock=clock,
         counters=counters,
     )
@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(argv: Sequence[str] | None) -> int:
     start = begin("aggregator", argv, AggregatorSettings)
     steps_to_close(start.server, start.stage, start.config)
-    calm_collector()
+    collect_garbage_rarely()
     keep_freed_memory()
 
     def make_loops(keys: ShardKeys, /, *, is_new: bool) -> list[Loop]:

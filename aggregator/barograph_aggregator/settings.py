@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from barograph_core.errors import Problem, SettingsError
-from barograph_core.pipeline_status import NO_DATA_MS
-from barograph_core.settings import ConfigFile, ServerSettings, build_settings
+from barograph_core.pipeline.status import NO_DATA_MS
+from barograph_core.settings.config_file import ConfigFile
+from barograph_core.settings.load import build_settings
+from barograph_core.settings.server import ServerSettings
 from barograph_core.steps import Step, parse_keep
 
 
@@ -14,7 +16,8 @@ class AggregatorSettings:
     """How events become panes."""
 
     grace_ms: int = field(
-        default=500, metadata={"minimum": 0, "help": "how long after its end a pane waits for stragglers"}
+        default=500,
+        metadata={"minimum": 0, "help": "how long after its end a pane waits for producers that have not reported"},
     )
     allowed_lateness_ms: int = field(
         default=600_000,
@@ -43,8 +46,12 @@ class AggregatorSettings:
     )
     series_cap: int = field(
         default=1_000,
-        # A roll-up may hold twice as many, for places change hands; a stored pane holds 100,000 series.
-        metadata={"minimum": 1, "maximum": 40_000, "help": "series of a service kept apart; the rest is __other__"},
+        # A roll-up may hold twice as many, because places are reassigned; a stored pane holds 100,000 series.
+        metadata={"minimum": 1, "maximum": 40_000, "help": "series of a service kept apart; the rest is folded"},
+    )
+    service_cap: int = field(
+        default=2_000,
+        metadata={"minimum": 1, "maximum": 100_000, "help": "services of a shard; events of further ones do not count"},
     )
     keep_events_ms: int = field(
         default=3_600_000, metadata={"minimum": 60_000, "help": "how long processed events stay on the stream"}
@@ -65,7 +72,7 @@ class AggregatorSettings:
     )
     self_panes: bool = field(
         default=True,
-        metadata={"help": "whether lag, losses and the like are told as a service barograph, for rules to watch"},
+        metadata={"help": "whether to write lag, losses and the like as a service barograph, for rules to watch"},
     )
     keep_metrics_ms: int = field(
         default=3_600_000, metadata={"minimum": 60_000, "help": "how long entries stay on the metrics stream"}
@@ -73,10 +80,10 @@ class AggregatorSettings:
 
 
 def steps_to_close(server: ServerSettings, settings: AggregatorSettings, config: ConfigFile) -> tuple[Step, ...]:
-    """Return the steps that ``keep`` names, if the coarsest is kept for as long as late events may come.
+    """Return the steps of ``keep``, which must keep the coarsest for as long as late events may come.
 
     Raises:
-        SettingsError: It is not.
+        SettingsError: It does not.
     """
     try:
         return parse_keep(server.keep, settings.allowed_lateness_ms)
@@ -85,7 +92,7 @@ def steps_to_close(server: ServerSettings, settings: AggregatorSettings, config:
 
 
 def check(config: ConfigFile, environ: Mapping[str, str]) -> list[Problem]:
-    """Return what would refuse the start though each setting is right by itself, for ``barograph check``."""
+    """Return problems between settings that are valid by themselves but refuse the start, for ``barograph check``."""
     try:
         server = build_settings(ServerSettings, "server", {}, environ, config)
         steps_to_close(server, build_settings(AggregatorSettings, "aggregator", {}, environ, config), config)

@@ -1,15 +1,19 @@
-"""The section ``[alerter]``; rules stand in ``[[rule]]``."""
+"""Settings of the section ``[alerter]``. Rules are in ``[[rule]]``."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from barograph_alerter.defaults import effective_rules
-from barograph_alerter.rules import Rule
-from barograph_alerter.windows import choose_step
-from barograph_core.durations import format_duration
+from barograph_alerter.rules.defaults import effective_rules
+from barograph_alerter.rules.lint import lint_rule
+from barograph_alerter.rules.rule import Rule
+from barograph_alerter.windows.window import choose_step, finest_step_ms
 from barograph_core.errors import Problem, SettingsError
-from barograph_core.settings import ConfigFile, ServerSettings, build_settings
+from barograph_core.settings.config_file import ConfigFile
+from barograph_core.settings.load import build_settings
+from barograph_core.settings.server import ServerSettings
 from barograph_core.steps import Step
+from barograph_core.store.cover import ceil_to
+from barograph_core.text.durations import format_duration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +39,21 @@ class AlerterSettings:
         default=90 * 86_400_000,
         metadata={"minimum": 60_000, "help": "how long entries stay on the alerts stream"},
     )
+    flap_wait_ms: int = field(
+        default=30_000,
+        metadata={
+            "minimum": 0,
+            "maximum": 3_600_000,
+            "help": "an alert fires again for this long before its cooldown ends on channels that were told it is over",
+        },
+    )
 
 
 def check(config: ConfigFile, environ: Mapping[str, str]) -> list[Problem]:
-    """Return every mistake in the section and the rules, for ``barograph check``: what would refuse the start."""
+    """Return every mistake in the section and the rules, for ``barograph check``.
+
+    Each would refuse the start, but for conditions that cannot be meant: those are judged as they are.
+    """
     problems: list[Problem] = []
     with_defaults = True
     try:
@@ -48,34 +63,70 @@ def check(config: ConfigFile, environ: Mapping[str, str]) -> list[Problem]:
     try:
         steps = build_settings(ServerSettings, "server", {}, environ, config).steps
     except SettingsError:
-        # Those mistakes are told with the section [server].
+        # The check of the section [server] reports those mistakes.
         steps = ServerSettings().steps
-    rules_in_force(config, steps, problems, with_defaults=with_defaults)
+    rules = rules_in_force(config, steps, problems, with_defaults=with_defaults)
+    index_of = _places(config)
+    for rule in rules:
+        if rule.name in index_of:
+            index = index_of[rule.name]
+            problems += [
+                Problem(config.where("rule", index, key), f"rule[{index + 1}].{key}", message)
+                for key, message in lint_rule(rule)
+            ]
     return problems
 
 
 def rules_in_force(
     config: ConfigFile, steps: Sequence[Step], problems: list[Problem], *, with_defaults: bool
 ) -> tuple[Rule, ...]:
-    """Return the rules in force, and append to ``problems`` what is wrong with them, also with those ``steps``."""
+    """Return the rules in force, and append to ``problems`` their mistakes, also windows too long for ``steps``."""
     rules = effective_rules(config, problems, with_defaults=with_defaults)
     problems += _window_problems(config, rules, steps)
     return rules
 
 
 def _window_problems(config: ConfigFile, rules: Sequence[Rule], steps: Sequence[Step]) -> list[Problem]:
-    """Return a problem for each rule that looks further back than panes are kept."""
-    longest = format_duration(max(step.keep_ms for step in steps))
-    index_of = {table.get("name"): index for index, table in enumerate(config.tables("rule"))}
+    """Return a problem for each rule that looks further back than panes are kept, or at parts of panes."""
+    index_of = _places(config)
     problems: list[Problem] = []
     for rule in rules:
-        if choose_step(rule.window_ms, steps) is not None:
+        found = _window_mistake(rule, steps)
+        if found is None:
             continue
-        message = f"{format_duration(rule.window_ms)} is longer than panes are kept ({longest})"
-        index = index_of.get(rule.name)
+        (key, message), index = found, index_of.get(rule.name)
         if index is None:
-            message += f"; {rule.name!r} ships with barograph: write one of your own of that name, or keep panes longer"
-            problems.append(Problem(config.where("server", "keep"), f"{rule.name}.window", message))
+            message += f"; {rule.name!r} ships with barograph: write one of your own of that name, or keep other panes"
+            problems.append(Problem(config.where("server", "keep"), f"{rule.name}.{key}", message))
         else:
-            problems.append(Problem(config.where("rule", index, "window"), f"rule[{index + 1}].window", message))
+            problems.append(Problem(config.where("rule", index, key), f"rule[{index + 1}].{key}", message))
     return problems
+
+
+def _places(config: ConfigFile) -> dict[str, int]:
+    """Return the place in the file of each rule by its name."""
+    return {str(table.get("name")): index for index, table in enumerate(config.tables("rule"))}
+
+
+def _window_mistake(rule: Rule, steps: Sequence[Step]) -> tuple[str, str] | None:
+    """Return key and message of what is wrong with the rule's windows, ``None`` when nothing is."""
+    too_long = [look for look in rule.looks if choose_step(look, steps) is None]
+    if too_long:
+        longest = format_duration(max(step.keep_ms for step in steps))
+        key = "window" if rule.windows[0] in too_long else "when"
+        if set(too_long).isdisjoint(rule.windows):
+            key = "new_series_delay" if rule.established in too_long else "expect_for"
+        reach = format_duration(max(look.reach_ms for look in too_long))
+        return key, f"{reach} is longer than panes are kept ({longest})"
+    base_ms = steps[0].step_ms
+    if rule.window_ms % base_ms:
+        window, base, next_up = map(format_duration, (rule.window_ms, base_ms, ceil_to(rule.window_ms, base_ms)))
+        return "window", f"{window} is no multiple of the finest step of the store ({base}): {next_up} is"
+    further = [(look, "when") for look in rule.windows[1:]]
+    further += [(rule.established, "expect_for")] if rule.established else []
+    for look, key in further:
+        step_ms = finest_step_ms(look, steps)
+        if look.span_ms % step_ms:
+            span, ago, step = map(format_duration, (look.span_ms, look.offset_ms, step_ms))
+            return key, f"looks at {span} of {ago} ago, when only panes of {step} are kept: take whole {step}"
+    return None

@@ -1,1 +1,1 @@
-"""Barograph's cli."""
+"""The ``barograph`` command, the only place that composes every stage."""

@@ -4,8 +4,11 @@ Importing this module needs nothing but the standard library and core's errors, 
 install can say what is missing.
 """
 
+import errno
+import io
 import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -16,11 +19,11 @@ from barograph_cli.command_line import split_argv
 from barograph_cli.failure import DONE, FAILED, USAGE, CommandError
 from barograph_core.errors import BarographError, SettingsError
 
-Extra = Literal["server", "demo"]
+Extra = Literal["server", "demo", "streamlit"]
 
 
 class Command(Protocol):
-    """What a command's module offers: takes its arguments, returns the exit code."""
+    """Entry point of a command: takes its arguments and returns the exit code."""
 
     def __call__(self, argv: list[str], /) -> int: ...
 
@@ -47,7 +50,7 @@ COMMAND_GROUPS: Final[tuple[tuple[str, tuple[CommandEntry, ...]], ...]] = (
         "See it work",
         (
             CommandEntry("demo", "watch a real ML API through an incident", "barograph_cli.demo.command", extra="demo"),
-            CommandEntry("up", "run everything here, with a server of its own or --url", "barograph_cli.up"),
+            CommandEntry("up", "run everything here, with a server of its own or --url", "barograph_cli.local.up"),
         ),
     ),
     (
@@ -64,20 +67,46 @@ COMMAND_GROUPS: Final[tuple[tuple[str, tuple[CommandEntry, ...]], ...]] = (
     (
         "The log as history",
         (
-            CommandEntry("replay", "panes rebuilt from the events log, into a new prefix", "barograph_cli.replay"),
-            CommandEntry("export", "events as JSON Lines or Parquet", "barograph_cli.export"),
-            CommandEntry("import", "such a file or an access log back, as a stream", "barograph_cli.import_events"),
+            CommandEntry(
+                "replay", "panes rebuilt from the events log, into a new prefix", "barograph_cli.history.replay"
+            ),
+            CommandEntry("export", "events as JSON Lines or Parquet", "barograph_cli.history.export"),
+            CommandEntry(
+                "import", "such a file or an access log back, as a stream", "barograph_cli.history.import_events"
+            ),
+        ),
+    ),
+    (
+        "On call",
+        (
+            CommandEntry("alert", "what fires: list, show, acknowledge, resolve", "barograph_cli.respond.alert"),
+            CommandEntry("silence", "mute alerts for a time: add, list, expire", "barograph_cli.respond.silence"),
+            CommandEntry("alerts", "a report: what fired, how soon people came", "barograph_cli.report.command"),
         ),
     ),
     (
         "Look and check",
         (
-            CommandEntry("status", "streams, lag, workers, producers, dead letters", "barograph_cli.status"),
-            CommandEntry("tail", "the newest entries of a stream, decoded", "barograph_cli.tail"),
-            CommandEntry("service", "the services there are; retire or delete one", "barograph_cli.service"),
-            CommandEntry("shards", "how services are spread over shards; change it", "barograph_cli.shards"),
-            CommandEntry("check", "every mistake in the configuration, with line and key", "barograph_cli.check"),
-            CommandEntry("install", "load the function library into the server", "barograph_cli.install"),
+            CommandEntry("status", "streams, lag, workers, producers, dead letters", "barograph_cli.look.status"),
+            CommandEntry("top", "one service live in the terminal, over the console", "barograph_cli.top.command"),
+            CommandEntry("tail", "the newest entries of a stream, decoded", "barograph_cli.look.tail"),
+            CommandEntry(
+                "explore",
+                "a page for analysis over the console's REST",
+                "barograph_cli.explore.command",
+                extra="streamlit",
+            ),
+            CommandEntry("service", "the services there are; retire or delete one", "barograph_cli.manage.service"),
+            CommandEntry("drill", "errors through everything: the time at each stage", "barograph_cli.drill.command"),
+            CommandEntry("notify", "channels and routes: test, preview, route, forget", "barograph_cli.notify.command"),
+            CommandEntry("dead", "what was given up: list, show, try again, drop", "barograph_cli.manage.dead"),
+            CommandEntry("token", "tokens that open the console: make, list, revoke", "barograph_cli.manage.token"),
+            CommandEntry("shards", "how services are spread over shards; change it", "barograph_cli.manage.shards"),
+            CommandEntry(
+                "check", "every mistake in the configuration, with line and key", "barograph_cli.manage.check"
+            ),
+            CommandEntry("rules", "rules before they page: check, test, backtest", "barograph_cli.rules.command"),
+            CommandEntry("install", "load the function library into the server", "barograph_cli.manage.install"),
         ),
     ),
 )
@@ -85,6 +114,7 @@ COMMANDS: Final = {entry.name: entry for _, entries in COMMAND_GROUPS for entry 
 _NEEDS: Final[dict[Extra, tuple[str, ...]]] = {
     "server": ("numpy", "fastapi", "uvicorn", "rich"),
     "demo": ("numpy", "fastapi", "uvicorn", "rich", "river"),
+    "streamlit": ("streamlit", "altair", "urllib3"),
 }
 
 
@@ -127,6 +157,22 @@ def installed_version() -> str:
 
 def main(argv: list[str]) -> int:
     """Run one command and return its exit code: 0 done, 1 failed, 2 wrong usage or configuration."""
+    try:
+        code = _command(argv)
+        # A full disk shows only here where little was printed.
+        print(end="", flush=True)
+    except BrokenPipeError:
+        # `barograph tail … | head`: the reader has gone.
+        _drop_output()
+        return DONE
+    except OSError as error:
+        _drop_output()
+        _complain(f"barograph: {_sentence(error)}")
+        return FAILED
+    return code
+
+
+def _command(argv: list[str]) -> int:
     options, rest = split_argv(argv)
     if "--version" in options or "-V" in options:
         print(f"barograph {installed_version()}")
@@ -163,13 +209,23 @@ def _run(entry: CommandEntry, argv: list[str]) -> int:
     except SystemExit as error:  # argparse
         return error.code if isinstance(error.code, int) else FAILED if error.code else DONE
     except KeyboardInterrupt:
-        # Whoever ends well at Ctrl-C (the stages, `up`, `demo`, `tail -f`) takes the signal and returns.
+        # Commands that end normally at Ctrl-C (the stages, `up`, `demo`, `tail -f`) catch the signal and return.
         _complain(f"barograph {entry.name}: stopped")
         return FAILED
-    except BrokenPipeError:
-        # `barograph tail … | head`: the reader has gone. Python would complain again when it flushes at exit.
+
+
+def _sentence(error: OSError) -> str:
+    """Return what the system refused. Commands name what they were about to do where they know it."""
+    if error.filename is None and error.errno in (errno.ENOENT, errno.EACCES):
+        return "the working directory is gone or cannot be read: change to another"
+    what = f"{error.filename}: " if error.filename else "the output cannot be written: " if error.errno else ""
+    return f"{what}{error.strerror or error}"
+
+
+def _drop_output() -> None:
+    """Send what is still to be printed nowhere: Python would complain again when it flushes at exit."""
+    with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
 
 
 def _did_you_mean(word: str) -> str:
@@ -180,12 +236,18 @@ def _did_you_mean(word: str) -> str:
 
 
 def _complain(text: str) -> int:
-    print(text, file=sys.stderr)
+    from barograph_core.text.one_line import safe_lines
+
+    print(safe_lines(text), file=sys.stderr)
     return USAGE
 
 
 def run() -> None:
     """Run the command line of this process: the console script."""
+    for stream in (sys.stdout, sys.stderr):
+        # Where the terminal's encoding has no such character, as in the locale C: shown as \\u2026, not a traceback.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(main(sys.argv[1:]))
 
 

@@ -1,10 +1,11 @@
-"""Where the options before a command's name end, and the parsing of commands that have commands of their own."""
+"""Splits a command line at the command's name, parses subcommands, and makes command lines of further Pythons."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from typing import Final
 
-# Those of `add_server_arguments`, named here because the command of a base install cannot import it; a test compares.
+# Options of `add_server_arguments`. The command of a base install cannot import it; a test compares the two.
 VALUE_FLAGS: Final = ("--config", "--url", "--prefix", "--shards", "--keep")
 
 
@@ -29,3 +30,12 @@ def parse_action(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argpar
     if not rest:
         return parser.parse_args(options)
     return parser.parse_args([rest[0], *options, *rest[1:]])
+
+
+def python_module(module: str, *argv: str) -> list[str]:
+    """Return the command line that runs ``module`` with this Python.
+
+    Unlike ``python -m`` it does not look for modules in the current folder first: that may be a download, a checkout
+    or /tmp, with a ``psutil.py`` of somebody else. The `barograph` command itself does not look there either.
+    """
+    return [sys.executable, "-P", "-m", module, *argv]

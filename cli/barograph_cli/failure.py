@@ -1,4 +1,4 @@
-"""How a command says that it cannot do what was asked."""
+"""The error by which a command says that it cannot go on."""
 
 from typing import Final
 

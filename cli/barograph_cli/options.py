@@ -1,14 +1,16 @@
-"""What the commands have in common: the server's address, the configuration file, and the way to the shards."""
+"""Options that the commands share: the server's address, the configuration file, and the shards."""
 
 import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from barograph_cli.failure import USAGE, CommandError
-from barograph_core.keys import ShardKeys
-from barograph_core.layout import read_layout
-from barograph_core.settings import ConfigFile, ServerSettings, add_arguments, build_settings, load_config
-from barograph_core.stream import Connection
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.keyspace.layout import read_layout
+from barograph_core.server.connection import Connection
+from barograph_core.settings.config_file import ConfigFile, load_config
+from barograph_core.settings.load import add_arguments, build_settings
+from barograph_core.settings.server import ServerSettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,21 +4,28 @@ import logging
 import sys
 import threading
 from collections.abc import Sequence
+from typing import Final
 
 from barograph_console.app import create_app
-from barograph_console.connection_pool import ConnectionPool
-from barograph_console.ports import Ports
-from barograph_console.redis_alerts import RedisAlerts
-from barograph_console.redis_ports import RedisHealth, RedisPanes, RedisPipeline
-from barograph_console.serving import CannotListenError, bind, serve_http, url_of
+from barograph_console.live.stream import LiveStream
+from barograph_console.serving.server import CannotListenError, bind, serve_http, url_of
 from barograph_console.settings import ConsoleSettings
+from barograph_console.store.connection_pool import ConnectionPool
+from barograph_console.store.ports import AccessSource, Ports
+from barograph_console.store.redis_access import RedisAccess
+from barograph_console.store.redis_alerts import RedisAlerts
+from barograph_console.store.redis_changes import RedisChanges
+from barograph_console.store.redis_ports import RedisHealth, RedisPanes, RedisPipeline
+from barograph_console.store.redis_rules import RedisRules
+from barograph_console.store.redis_silences import RedisSilences
 from barograph_core.clock import SystemClock
-from barograph_core.errors import Problem, SettingsError
-from barograph_core.layout import LayoutView
-from barograph_core.stream import Connection
-from barograph_core.worker import Start, begin, guarded, stop_on_signals, wait_for_library
+from barograph_core.errors import BarographError, Problem, SettingsError
+from barograph_core.keyspace.layout import LayoutView
+from barograph_core.server.connection import Connection
+from barograph_core.workers.process import Start, begin, guarded, stop_on_signals, wait_for_library
 
 log = logging.getLogger(__name__)
+_ACCESS_CONNECTIONS: Final = 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,8 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return guarded(lambda: _run(argv))
 
 
-def make_pool(start: Start[ConsoleSettings]) -> ConnectionPool:
-    """Return the pool of connections to the server of ``start``.
+def make_pool(start: Start[ConsoleSettings], size: int) -> ConnectionPool:
+    """Return a pool of ``size`` connections to the server of ``start``.
 
     Raises:
         SettingsError: The URL cannot be read.
@@ -46,10 +53,10 @@ def make_pool(start: Start[ConsoleSettings]) -> ConnectionPool:
         open_connection().close()
     except ValueError as error:
         raise SettingsError([Problem(start.config.where("server", "url"), "server.url", str(error))]) from error
-    return ConnectionPool(open_connection, size=start.stage.connections, wait_s=timeout_s)
+    return ConnectionPool(open_connection, size=size, wait_s=timeout_s)
 
 
-def make_ports(start: Start[ConsoleSettings], pool: ConnectionPool, clock: SystemClock) -> Ports:
+def make_ports(start: Start[ConsoleSettings], pool: ConnectionPool, access: AccessSource, clock: SystemClock) -> Ports:
     """Return the ports over the server of ``start``."""
     layouts = LayoutView(start.server.prefix, clock)
     return Ports(
@@ -57,14 +64,24 @@ def make_ports(start: Start[ConsoleSettings], pool: ConnectionPool, clock: Syste
         alerts=RedisAlerts(pool, layouts),
         pipeline=RedisPipeline(pool, layouts),
         health=RedisHealth(pool, layouts, clock),
+        access=access,
+        rules=RedisRules(pool, start.server.prefix, clock),
+        silences=RedisSilences(pool, layouts, clock),
     )
 
 
 def _run(argv: Sequence[str] | None) -> int:
     start = begin("console", argv, ConsoleSettings)
     settings, clock = start.stage, SystemClock()
-    pool = make_pool(start)
-    app = create_app(make_ports(start, pool, clock), settings, clock)
+    pool, access_pool = make_pool(start, settings.connections), make_pool(start, _ACCESS_CONNECTIONS)
+    access = RedisAccess(access_pool, start.server.prefix)
+    if settings.require_token and not settings.has_tokens and _has_no_token(access):
+        _tell("barograph console: require_token is set and there is no token: `barograph token create` makes one")
+        return 2
+    ports = make_ports(start, pool, access, clock)
+    changes = RedisChanges(pool, LayoutView(start.server.prefix, clock), lambda: _connect_live(start))
+    live = LiveStream(ports, changes, settings, clock)
+    app = create_app(ports, settings, clock, live)
     if settings.is_exposed:
         log.warning("console.anonymous", extra={"host": settings.host})
         _tell(f"warning: the console listens on {settings.host} and lets everybody in (allow_anonymous)")
@@ -77,10 +94,25 @@ def _run(argv: Sequence[str] | None) -> int:
     # In a thread of its own: the console must answer, if only with 503, while the server is away.
     threading.Thread(target=_load_library, args=(start.server.url, stop), daemon=True).start()
     url = url_of(listener)
-    serve_http(app, listener, lambda: print(f"barograph console ready on {url}", flush=True))  # noqa: T201
+    serve_http(app, listener, lambda: print(f"barograph console ready on {url}", flush=True), live.stop)  # noqa: T201
     stop.set()
     pool.close()
+    access_pool.close()
     return 0
+
+
+def _connect_live(start: Start[ConsoleSettings]) -> Connection:
+    # It waits for changes up to a second at a time, and for the reply as long as others do.
+    timeout_s = 1.0 + start.stage.server_timeout_ms / 1_000
+    return Connection.open(start.server.url, socket_timeout_s=timeout_s, client_name="barograph-console-live")
+
+
+def _has_no_token(access: RedisAccess) -> bool:
+    """Say whether the server answers and holds no token. Without an answer the console starts, closed to everyone."""
+    try:
+        return not access.tokens()
+    except BarographError:
+        return False
 
 
 def _load_library(url: str, stop: threading.Event) -> None:

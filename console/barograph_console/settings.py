@@ -4,10 +4,14 @@ import ipaddress
 import re
 from dataclasses import dataclass, field
 
+from barograph_core.access.token import EMPTY_DIGEST
+
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}\Z")
 
 
 def _check_digest(value: object) -> str:
+    if value and str(value).lower() == EMPTY_DIGEST:
+        return "is the SHA-256 of nothing: the token was empty, and everyone would be let in"
     if not value or _SHA256.match(str(value)):
         return ""
     return "must be the SHA-256 of the token, as 64 hex digits (sha256sum prints it)"
@@ -49,6 +53,20 @@ class ConsoleSettings:
             "check": _check_digest,
         },
     )
+    slack_signing_secret: str = field(
+        default="",
+        repr=False,
+        metadata={"help": "signing secret of the Slack app whose buttons acknowledge alerts", "secret": True},
+    )
+    pagerduty_signing_secret: str = field(
+        default="",
+        repr=False,
+        metadata={"help": "secret of the PagerDuty webhook that acknowledges and resolves alerts", "secret": True},
+    )
+    require_token: bool = field(
+        default=False,
+        metadata={"help": "ask everyone for a token, those that the command token makes as well; there must be one"},
+    )
     allow_anonymous: bool = field(
         default=False,
         metadata={"help": "listen beyond loopback without any token: everybody who can connect may resolve alerts"},
@@ -56,6 +74,10 @@ class ConsoleSettings:
     allowed_hosts: tuple[str, ...] = field(
         default=(),
         metadata={"help": "further host names the console is called by; without tokens, others are refused"},
+    )
+    allowed_origins: tuple[str, ...] = field(
+        default=(),
+        metadata={"help": "origins of pages elsewhere that may open the live connection (https://wall.example)"},
     )
     connections: int = field(
         default=4,
@@ -71,11 +93,21 @@ class ConsoleSettings:
     )
     max_series: int = field(default=1_000, metadata={"help": "series in one answer", "minimum": 1, "maximum": 10_000})
 
+    apdex_t_ms: int = field(
+        default=500,
+        metadata={
+            "help": "Apdex: a request up to this long satisfies, up to 4 times it is tolerated",
+            "minimum": 1,
+            "maximum": 3_600_000,
+        },
+    )
+
     def __post_init__(self) -> None:
-        if not (self.has_tokens or self.allow_anonymous or is_loopback(self.host)):
+        if not (self.asks_for_token or self.allow_anonymous or is_loopback(self.host)):
             raise ValueError(
                 f"host {self.host!r} can be reached from other machines and no token is set: "
-                "set read_token_sha256 and admin_token_sha256, or listen on 127.0.0.1, or allow_anonymous = true"
+                "make one with `barograph token create` and set require_token = true, "
+                "or set read_token_sha256 and admin_token_sha256, or listen on 127.0.0.1, or allow_anonymous = true"
             )
 
     @property
@@ -83,6 +115,11 @@ class ConsoleSettings:
         return bool(self.read_token_sha256 or self.admin_token_sha256)
 
     @property
+    def asks_for_token(self) -> bool:
+        """Say whether every request needs a token. Without this it needs one as soon as one is stored."""
+        return self.has_tokens or self.require_token
+
+    @property
     def is_exposed(self) -> bool:
         """Say whether other machines may read and change without a token."""
-        return not (self.has_tokens or is_loopback(self.host))
+        return not (self.asks_for_token or is_loopback(self.host))

@@ -1,1 +1,1 @@
-"""Shared vocabulary of all stages: events, codec, keys, streams, panes, settings, errors."""
+"""The nouns that all stages agree on: errors, events, keys, panes, alerts, settings, and how to reach the server."""

@@ -5,10 +5,10 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What tells the time and waits.
+    """A source of the time.
 
-    ``now_ms`` is event and processing time: whole milliseconds since the epoch, UTC, and may jump.
-    ``monotonic_ms`` measures durations and never goes back.
+    ``now_ms`` is wall time: whole milliseconds since the epoch, UTC; it may jump. ``monotonic_ms`` measures durations
+    and never goes back.
     """
 
     def now_ms(self) -> int: ...

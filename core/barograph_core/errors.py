@@ -1,11 +1,11 @@
-"""One error tree for every stage, so that each failure has one owner and one fate."""
+"""One error tree for every stage: each class says who raises it, who catches it and what becomes of the entry."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
 class BarographError(Exception):
-    """Every error of ours. Callers outside may catch this one class."""
+    """The base of all our errors. Callers outside may catch this one class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,8 @@ class SettingsError(BarographError):
 class MalformedEventError(BarographError):
     """An entry can never be read.
 
-    Raised by decoders; the consumer loop moves the entry, fields and all, to the dead-letter stream and
-    acknowledges it there and then, so that one bad entry never holds the watermark.
+    Decoders raise it. The consumer loop moves the entry with all its fields to the dead-letter stream and
+    acknowledges it at once, so that one bad entry never holds the watermark.
     """
 
     def __init__(self, reason: str, fields: Mapping[bytes, bytes] | None = None) -> None:
@@ -48,21 +48,21 @@ class MalformedEventError(BarographError):
 
 
 class EmptySketchError(BarographError):
-    """A quantile was asked of a sketch that holds nothing. The caller shows "no data"."""
+    """An empty sketch was asked for a quantile. The caller shows "no data"."""
 
 
-class PanesDroppedError(BarographError):
-    """A window reaches back to panes that were dropped to make room: what is left of it would be judged as the whole.
+class WindowNotWholeError(BarographError):
+    """No step of the store holds a window whole; what is there is not the whole window.
 
-    Raised by the alerter's windows; that rule is not judged, so that nothing fires or resolves for want of panes.
+    The alerter's windows raise it. That rule is not judged, so that lacking panes make nothing fire or resolve.
     """
 
-    def __init__(self, step_ms: int, kept_from_ms: int) -> None:
-        self.step_ms = step_ms
-        self.kept_from_ms = kept_from_ms
+    def __init__(self, from_ms: int, to_ms: int) -> None:
+        self.from_ms = from_ms
+        self.to_ms = to_ms
         super().__init__(
-            f"panes of {step_ms} ms from before {kept_from_ms} were dropped to keep the store within its memory: "
-            "raise [aggregator] store_memory_bytes"
+            f"no step holds all panes from {from_ms} to {to_ms}: some have expired ([server] keep), were dropped to "
+            "free memory ([aggregator] store_memory_bytes), or their roll-up is still to be made"
         )
 
 
@@ -80,7 +80,7 @@ class StreamUnavailableError(BarographError):
 
 
 class NoGroupError(BarographError):
-    """The stream or its consumer group does not exist (any more). The consumer loop makes it anew."""
+    """The stream or its consumer group does not exist (any more). The consumer loop creates it again."""
 
 
 class NotificationError(BarographError):
@@ -96,15 +96,17 @@ class ChannelUnavailableError(NotificationError):
 
     Attributes:
         after_ms: How long the channel asked us to wait (``Retry-After``), or ``None``.
+        may_have_arrived: Whether the notification may have arrived all the same: it went out, and no answer came.
     """
 
-    def __init__(self, reason: str, after_ms: int | None = None) -> None:
+    def __init__(self, reason: str, after_ms: int | None = None, *, may_have_arrived: bool = False) -> None:
         self.after_ms = after_ms
+        self.may_have_arrived = may_have_arrived
         super().__init__(reason)
 
 
 class CommandRefusedError(BarographError):
-    """The server answered a command with an error that waiting will not mend (WRONGTYPE, a wrong argument).
+    """The server refused a command with an error that waiting does not resolve (WRONGTYPE, a wrong argument).
 
-    A fault in barograph or foreign data under our keys. Loops log it and wait as if the server were gone.
+    The cause is a fault in barograph or foreign data under our keys. Loops log it and wait as if the server were gone.
     """

@@ -1,14 +1,16 @@
-"""The steps of the query store and how long each is kept: the setting ``keep``, read by every stage alike."""
+"""The steps of the store and how long panes of each are kept: the setting ``keep``, which every stage reads."""
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from barograph_core.durations import parse_duration_ms
+from barograph_core.text.durations import format_duration, parse_duration_ms
 
 DEFAULT_KEEP: Final = "1s:15m,10s:2h,1m:2d,1h:90d"
 _COARSEST_BLOCK: Final = 24
-# A figure record names its pane's place in the block in 16 bits.
+_LEAST_OVERLAP: Final = 4
+# Limit of panes in a block: a record of figures stores the pane's place in its block in 16 bits.
 MAX_BLOCK_PANES: Final = 1 << 16
 
 
@@ -19,7 +21,7 @@ class Step:
     Attributes:
         step_ms: Length of a pane.
         keep_ms: How long a closed pane is kept, from its closing.
-        span_ms: Length of a block: one pane of the next coarser step, whose children lie in one key.
+        span_ms: Length of a block, the unit in which panes are stored: one pane of the next coarser step.
     """
 
     step_ms: int
@@ -31,8 +33,9 @@ def parse_keep(text: str, allowed_lateness_ms: int = 0) -> tuple[Step, ...]:
     """Read ``1s:15m,10s:2h``: steps from fine to coarse with their retention.
 
     Raises:
-        ValueError: Not of that form, a step does not divide the next, is kept for less than one of it or goes into it
-            too often, or the coarsest is kept for less than the allowed lateness: it takes the latest events.
+        ValueError: The text has another form; a step does not divide the next one, goes into it too often or is kept
+            for less than one of it; or the coarsest step, which takes the latest events, is kept for less than the
+            allowed lateness.
     """
     pairs = _read_pairs(text)
     for (fine, kept_ms), (coarse, _) in itertools.pairwise(pairs):
@@ -47,8 +50,26 @@ def parse_keep(text: str, allowed_lateness_ms: int = 0) -> tuple[Step, ...]:
     return tuple(Step(step, keep, span) for (step, keep), span in zip(pairs, spans, strict=True))
 
 
+def check_overlaps(steps: Sequence[Step]) -> None:
+    """Check that each step is kept for four of the next.
+
+    The newest part of a window is read at the finer step until its roll-up is made: it must be there by then, and also
+    when an aggregator is behind for a while.
+
+    Raises:
+        ValueError: A step is kept for less; the message says how much it needs.
+    """
+    for fine, coarse in itertools.pairwise(steps):
+        least_ms = _LEAST_OVERLAP * coarse.step_ms
+        if fine.keep_ms < least_ms:
+            raise ValueError(
+                f"panes of {format_duration(fine.step_ms)} are kept {format_duration(fine.keep_ms)}, less than four of "
+                f"the next step: windows need them until their roll-up is made; keep them {format_duration(least_ms)}"
+            )
+
+
 def _read_pairs(text: str) -> list[tuple[int, int]]:
-    """Return each step and how long it is kept."""
+    """Return each step and its retention, both in ms."""
     pairs: list[tuple[int, int]] = []
     for item in text.split(","):
         step, separator, keep = item.strip().partition(":")

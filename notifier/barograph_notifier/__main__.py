@@ -1,52 +1,98 @@
 """Wires a notifier: ``barograph notifier`` or ``python -m barograph_notifier``."""
 
-import random
+import logging
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal
 
+from barograph_core.backoff import Backoff
 from barograph_core.clock import SystemClock
-from barograph_core.consumer import Consumer, ConsumerSettings
-from barograph_core.errors import Problem, SettingsError
-from barograph_core.keys import ShardKeys
-from barograph_core.shard_loops import Loop, serve_shards
-from barograph_core.stream import Connection
-from barograph_core.worker import Start, begin, guarded, stop_on_signals
-from barograph_notifier.backoff import Backoff
-from barograph_notifier.channels import ChannelSpec, parse_channels, parse_routes
-from barograph_notifier.outbox import Outbox
-from barograph_notifier.routing import Route
-from barograph_notifier.sender import Sender, SenderSettings
+from barograph_core.errors import BarographError, Problem, SettingsError
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
+from barograph_core.workers.consumer import Consumer, ConsumerSettings
+from barograph_core.workers.process import Start, begin, guarded, stop_on_signals
+from barograph_core.workers.shard_loops import Loop, serve_shards
+from barograph_notifier.channels.reading import ChannelSpec, parse_channels
+from barograph_notifier.escalation.escalation import Escalation
+from barograph_notifier.escalation.reading import parse_escalations
+from barograph_notifier.escalation.scheduling import Escalating
+from barograph_notifier.muting.inhibition import Inhibition
+from barograph_notifier.muting.reading import parse_inhibitions
+from barograph_notifier.outbox.grouping import Grouping
+from barograph_notifier.outbox.hand_over import HandOver
+from barograph_notifier.outbox.item_cache import ItemCache
+from barograph_notifier.outbox.joining import join_alerts
+from barograph_notifier.outbox.outbox import Outbox
+from barograph_notifier.posting.token_bucket import TokenBucket
+from barograph_notifier.routing.reading import parse_routes
+from barograph_notifier.routing.routing import Routing
+from barograph_notifier.sending.attempts import SenderSettings
+from barograph_notifier.sending.senders import SenderPlace, sender_loops
+from barograph_notifier.sending.wake_up import WakeUp
 from barograph_notifier.settings import NotifierSettings
 from barograph_notifier.worker import NotifierHandler, SharedCounters, group_of
 
 STAGE = "notifier"
-_CONSUMER = ConsumerSettings(tick_ms=1_000)
+# Another notifier takes over within 2 s; the fence makes an early claim safe.
+_CONSUMER = ConsumerSettings(tick_ms=1_000, claim_idle_ms=1_000, claim_every_ms=250)
+_REJOIN = Backoff(first_ms=100, longest_ms=2_000)
+
+log = logging.getLogger(__name__)
 
 
 def make_loops(
     start: Start[NotifierSettings],
     keys: ShardKeys,
     spec: ChannelSpec,
-    routes: Sequence[Route],
+    routing: Routing,
     *,
     start_at: Literal["0", "$"],
+    inhibitions: Sequence[Inhibition] = (),
+    escalations: Sequence[Escalation] = (),
+    groupings: Mapping[str, Grouping] = MappingProxyType({}),
+    bucket: TokenBucket | None = None,
+    fallback: ChannelSpec | None = None,
 ) -> list[Loop]:
-    """Build the reading and the sending loop of one channel of one shard, each with a connection of its own."""
-    settings, clock, counters, wake = start.stage, SystemClock(), SharedCounters(), threading.Event()
+    """Build the reading and the sending loops of one channel of one shard, each with a connection of its own.
+
+    Args:
+        start: Settings of the process.
+        keys: Of the shard.
+        spec: The channel.
+        routing: Of the configuration.
+        start_at: Where the group of a new channel begins.
+        inhibitions: Of the configuration.
+        escalations: Of the configuration.
+        groupings: Of every channel by name.
+        bucket: Of the channel's rate, for all shards.
+        fallback: The channel that gets what this one does not take: that of its settings, else, for critical alerts
+            that are given up, another one; ``None`` if there is none.
+    """
+    settings, clock, counters, wake = start.stage, SystemClock(), SharedCounters(), WakeUp()
     # Each channel reports its own figures.
     consumer_name = f"{start.name}:{spec.name}"
 
-    def open_outbox() -> tuple[Connection, Outbox]:
-        connection = Connection.open(start.server.url, client_name=f"barograph-notifier-{spec.name}")
-        return connection, Outbox(
-            connection, keys, spec.name, keep_ms=settings.keep_ms, remember_ms=settings.remember_ms
-        )
+    def connect() -> Connection:
+        return Connection.open(start.server.url, client_name=f"barograph-notifier-{spec.name}", keeps_link=True)
 
-    connection, outbox = open_outbox()
+    def outbox_of(channel: str, connection: Connection, grouping: Grouping) -> Outbox:
+        return Outbox(connection, keys, channel, keep_ms=settings.keep_ms, grouping=grouping)
+
+    connection = connect()
+    cache = ItemCache()
+    outbox = Outbox(connection, keys, spec.name, keep_ms=settings.keep_ms, grouping=spec.grouping, cache=cache)
     handler = NotifierHandler(
-        outbox, routes, channel=spec.name, consumer=consumer_name, clock=clock, counters=counters, wake=wake
+        outbox,
+        routing,
+        channel=spec.name,
+        consumer=consumer_name,
+        clock=clock,
+        counters=counters,
+        wake=wake,
+        sends_resolved=spec.sends_resolved,
     )
     consumer = Consumer(
         connection,
@@ -61,28 +107,79 @@ def make_loops(
         settings=_CONSUMER,
         start_at=start_at,
     )
-    sending, sender_outbox = open_outbox()
-    sender = Sender(
-        sender_outbox,
+
+    def hand_over_of(sending: Connection) -> HandOver | None:
+        if fallback is None:
+            return None
+        return HandOver(
+            sending,
+            keys,
+            outbox_of(fallback.name, sending, fallback.grouping),
+            name=fallback.name,
+            after_ms=spec.fallback_after_ms,
+            is_for_all=bool(spec.fallback),
+        )
+
+    def escalating_of(sending: Connection) -> Escalating | None:
+        if not escalations:
+            return None
+        return Escalating(
+            sending,
+            keys,
+            escalations,
+            lambda name: outbox_of(name, sending, groupings[name]),
+            keep_ms=settings.keep_ms,
+        )
+
+    place = SenderPlace(
+        keys=keys,
         name=spec.name,
         channel=spec.channel,
+        grouping=spec.grouping,
         settings=SenderSettings(
             timeout_ms=spec.timeout_ms or settings.timeout_ms,
             retry_for_ms=settings.retry_for_ms,
             poll_ms=settings.poll_ms,
-            backoff=Backoff(first_ms=settings.retry_first_ms, cap_ms=settings.retry_cap_ms),
+            backoff=Backoff(first_ms=settings.retry_first_ms, longest_ms=settings.retry_cap_ms),
+            console=settings.console_url,
+            templates=spec.templates,
         ),
+        keep_ms=settings.keep_ms,
+        remember_ms=settings.remember_ms,
         clock=clock,
         counters=counters,
-        rng=random.Random(),  # noqa: S311  # jitter needs no secret
         wake=wake,
+        cache=cache,
+        bucket=bucket,
+        inhibitions=inhibitions,
+        hand_over_of=hand_over_of,
+        escalating_of=escalating_of,
     )
 
-    def send_until_stopped(stop: threading.Event) -> None:
-        sender.run(stop)
-        sending.close()
+    def read_until_stopped(stop: threading.Event) -> None:
+        # On a new shard the group begins with the first entry, so that nothing can be missing.
+        if start_at == "$":
+            join_until_stopped(
+                lambda: join_alerts(connection, keys, spec.name, outbox, routing), stop, channel=spec.name
+            )
+        wake.set()
+        consumer.run(stop)
 
-    return [consumer.run, send_until_stopped]
+    return [read_until_stopped, *sender_loops(place, spec.senders, connect)]
+
+
+def join_until_stopped(join: Callable[[], object], stop: threading.Event, *, channel: str) -> None:
+    """Call ``join`` until it succeeds; the server may be away at the start, as at any time."""
+    failures = 0
+    while not stop.is_set():
+        try:
+            join()
+        except BarographError as error:
+            failures += 1
+            log.warning("channel.cannot_join", extra={"channel": channel, "error": str(error)})
+            stop.wait(_REJOIN.wait_ms(failures) / 1_000)
+        else:
+            return
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -98,14 +195,36 @@ def _run(argv: Sequence[str] | None) -> int:
     start = begin(STAGE, argv, NotifierSettings)
     problems: list[Problem] = []
     channels = parse_channels(start.config, start.environ, problems)
-    routes = parse_routes(start.config, problems)
+    routing = parse_routes(start.config, problems)
+    inhibitions = parse_inhibitions(start.config, problems)
+    escalations = parse_escalations(start.config, problems)
     if problems:
         raise SettingsError(problems)
 
+    clock, groupings = SystemClock(), {spec.name: spec.grouping for spec in channels.values()}
+    buckets = {spec.name: TokenBucket(spec.rate, clock) for spec in channels.values() if spec.rate is not None}
+    # A critical alert that is given up is told elsewhere, also where no fallback is set.
+    others = {name: next((other for other in channels if other != name), "") for name in channels}
+
     def loops_of_shard(keys: ShardKeys, /, *, is_new: bool) -> list[Loop]:
-        # What was alerted before a channel's first start is old news; on a shard that has just begun nothing is.
+        # A new channel skips the alerts from before its first start. On a new shard there are none: it reads all.
         start_at: Literal["0", "$"] = "0" if is_new else "$"
-        return [loop for spec in channels.values() for loop in make_loops(start, keys, spec, routes, start_at=start_at)]
+        return [
+            loop
+            for spec in channels.values()
+            for loop in make_loops(
+                start,
+                keys,
+                spec,
+                routing,
+                start_at=start_at,
+                inhibitions=inhibitions,
+                escalations=escalations,
+                groupings=groupings,
+                bucket=buckets.get(spec.name),
+                fallback=channels.get(spec.fallback or others[spec.name]),
+            )
+        ]
 
     return serve_shards(STAGE, start.server, loops_of_shard, stop_on_signals())
 

@@ -1,21 +1,27 @@
-"""What a channel is: one method that sends a notification and says what became of it."""
+"""The interface of a channel: one method that sends a notification and returns the outcome."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias, runtime_checkable
 
 from barograph_core.errors import ChannelRefusedError, ChannelUnavailableError
 from barograph_notifier.notification import Notification
+
+DEFAULT_CHANNEL: Final = "console"
+
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The channel has it.
+    """The channel has accepted the notification.
 
     Attributes:
-        ref: What the channel calls it: a message id, a status line.
+        ref: The channel's reference for it: a message id, a status line. That of an episode's first message comes
+            back as ``first_ref`` of the later ones. It is written to the deliveries stream, so it must not hold a
+            secret.
     """
 
     ref: str = ""
@@ -23,20 +29,23 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Not now: again after a while, up to the limit.
+    """The channel failed for now; the sender tries again later, up to its limit.
 
     Attributes:
-        after_s: How long the channel asked us to wait, or ``None``.
-        reason: Goes to the deliveries stream. Never holds a secret.
+        after_s: The wait that the channel asked for, or ``None``.
+        reason: Written to the deliveries stream, so it must not hold a secret.
+        may_have_arrived: Whether people may have got the notification all the same: the request went out, and no
+            answer came. The alert's resolution is then owed, whatever becomes of the next attempts.
     """
 
     after_s: float | None
     reason: str
+    may_have_arrived: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Never: the notification goes to the dead-letter stream with this reason."""
+    """The channel will never accept the notification; it goes to the dead-letter stream with this reason."""
 
     reason: str
 
@@ -45,31 +54,49 @@ Outcome: TypeAlias = Sent | Retry | Refused
 
 
 class Channel(Protocol):
-    """A way to reach people. One thread uses it at a time."""
+    """A way to reach people.
+
+    One thread of each shard uses it, or as many as the attribute ``senders`` says, if the class has it.
+    """
 
     def send(self, notification: Notification, *, key: str, timeout_s: float) -> Outcome:
         """Send ``notification``.
 
-        May be called again with the same ``key`` when a worker died between sending and recording:
-        hand the key on, so that the receiver can tell a repetition.
+        Called again with the same ``key`` when a worker died between sending and recording. Pass the key on, so that
+        the receiver can recognise a repetition.
 
         Args:
-            notification: All its text is untrusted.
+            notification: The message; all its text is untrusted.
             key: Idempotency key, 32 hex digits: one for each transition and channel.
-            timeout_s: Bound on the whole call.
+            timeout_s: Limit of the whole call.
         """
         ...
 
 
+@runtime_checkable
+class PreviewedChannel(Protocol):
+    """A channel whose messages have a form of their own. Others are previewed as plain text."""
+
+    def preview(self, notification: Notification, *, key: str) -> str:
+        """Return what ``send`` would send, as text of several lines without secrets."""
+        ...
+
+
 def attempt(channel: Channel, notification: Notification, *, key: str, timeout_s: float) -> Outcome:
-    """Send through ``channel``; what it raises becomes an outcome, so that no plug-in stops the sender."""
+    """Send through ``channel``. An exception becomes an outcome, so that no plug-in stops the sender."""
+    return guarded(lambda: channel.send(notification, key=key, timeout_s=timeout_s), key)
+
+
+def guarded(send: Callable[[], Outcome], key: str) -> Outcome:
+    """Return the outcome of ``send``, which calls a channel with ``key``; that of an exception too."""
     try:
-        return channel.send(notification, key=key, timeout_s=timeout_s)
+        return send()
     except ChannelRefusedError as error:
         return Refused(str(error))
     except ChannelUnavailableError as error:
-        return Retry(None if error.after_ms is None else error.after_ms / 1_000, str(error))
-    except Exception as error:  # noqa: BLE001  # code of others; an alert must outlive its mistakes
-        # Only the class: the text of a foreign exception may quote a URL with a secret in it.
+        after_s = None if error.after_ms is None else error.after_ms / 1_000
+        return Retry(after_s, str(error), may_have_arrived=error.may_have_arrived)
+    except Exception as error:  # noqa: BLE001  # foreign code; its mistakes must not cost the alert
+        # Log only the class: the text of a foreign exception may quote a URL with a secret in it.
         log.error("channel.failed", extra={"key": key, "error": type(error).__name__})
-        return Retry(None, f"raised {type(error).__name__}")
+        return Retry(None, f"raised {type(error).__name__}", may_have_arrived=True)

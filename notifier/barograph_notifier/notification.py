@@ -1,12 +1,13 @@
-"""What is told to people about one transition of an alert, and its JSON form for webhooks."""
+"""The message about one transition of an alert, and its JSON form for webhooks."""
 
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, Self
+from urllib.parse import urlencode
 
-from barograph_core.alerts import AlertState, Contributor, Severity, contributors_to_plain
-from barograph_core.transitions import Transition
+from barograph_core.alerts.record import AlertState, Contributor, Severity, contributors_to_plain, episode_key
+from barograph_core.alerts.transition import Transition
 
 BODY_VERSION: Final = 1
 Status = Literal["firing", "resolved"]
@@ -17,12 +18,18 @@ class Notification:
     """One message to send.
 
     Attributes:
-        status: What the alert is now.
-        reason: Why, when it is not plain: ``reminder``, ``resolved_by_hand``, ``no_data``.
+        status: The alert's state after the transition.
+        reason: The cause, when it is not the condition itself: ``reminder``, ``resolved_by_hand``, ``no_traffic``.
+        missing: Instances that were missing when it ended with reason ``recovered_partly``.
         summary: The rule's text, or a plain sentence where that is empty.
-        started_at_ms: Event time at which the breach began; the same for all of an episode.
+        started_at_ms: Event time at which the breach began; the same for a whole episode.
         changed_at_ms: Wall time of the transition.
         actor: The person behind it, or empty.
+        first_ref: The channel's own reference (``Sent.ref``) for the first message about this episode, so that this
+            one can stand in its thread; empty for the first message.
+        console_url: The alert on the console's page; empty when the notifier does not know the console's address.
+        title: What the channel's own template makes of it; empty for the plain title.
+        body: The same for the text below, several lines and in the channel's markup; empty for the plain text.
     """
 
     status: Status
@@ -40,10 +47,20 @@ class Notification:
     contributors: tuple[Contributor, ...]
     runbook: str
     actor: str
+    missing: tuple[str, ...] = ()
+    first_ref: str = ""
+    console_url: str = ""
+    title: str = ""
+    body: str = ""
+
+    @property
+    def episode(self) -> str:
+        """Return the key of the alert's episode; see ``episode_key``."""
+        return episode_key(self.alert_id, self.started_at_ms)
 
     @classmethod
-    def of_transition(cls, transition: Transition) -> Self:
-        """Return the notification of a transition to ``firing`` or ``resolved``."""
+    def of_transition(cls, transition: Transition, *, first_ref: str = "", console: str = "") -> Self:
+        """Return the notification of a transition to ``firing`` or ``resolved``; ``console`` is the console's URL."""
         status: Status = "firing" if transition.after is AlertState.FIRING else "resolved"
         return cls(
             status=status,
@@ -61,6 +78,9 @@ class Notification:
             contributors=transition.contributors,
             runbook=transition.runbook,
             actor=transition.actor,
+            missing=transition.missing,
+            first_ref=first_ref,
+            console_url=_console_url(console, transition),
         )
 
     def to_body(self, key: str) -> dict[str, object]:
@@ -70,24 +90,37 @@ class Notification:
             "key": key,
             "status": self.status,
             "reason": self.reason,
-            "alert": {
-                "id": self.alert_id,
-                "rule": self.rule,
-                "severity": self.severity.value,
-                "service": self.service,
-                "labels": dict(self.labels),
-                "value": self.value,
-                "threshold": self.threshold,
-                "summary": self.summary,
-                "started_at_ms": self.started_at_ms,
-                "changed_at_ms": self.changed_at_ms,
-                "contributors": contributors_to_plain(self.contributors),
-                "runbook": self.runbook,
-                "actor": self.actor,
-            },
+            "alert": self.to_alert(),
+            **({"message": {"title": self.title, "body": self.body}} if self.title or self.body else {}),
+        }
+
+    def to_alert(self) -> dict[str, object]:
+        """Return the alert as the webhook's body has it."""
+        return {
+            "id": self.alert_id,
+            "rule": self.rule,
+            "severity": self.severity.value,
+            "service": self.service,
+            "labels": dict(self.labels),
+            "value": self.value,
+            "threshold": self.threshold,
+            "summary": self.summary,
+            "started_at_ms": self.started_at_ms,
+            "changed_at_ms": self.changed_at_ms,
+            "contributors": contributors_to_plain(self.contributors),
+            "runbook": self.runbook,
+            "actor": self.actor,
+            "missing": list(self.missing),
+            "console_url": self.console_url,
         }
 
 
+def _console_url(console: str, transition: Transition) -> str:
+    if not console:
+        return ""
+    return f"{console.rstrip('/')}/?{urlencode({'service': transition.service, 'alert': transition.alert_id})}"
+
+
 def idempotency_key(transition: str, channel: str) -> str:
-    """Return the key under which ``channel`` hears of ``transition``: 32 hex digits, the same at every attempt."""
+    """Return the key of ``transition`` on ``channel``: 32 hex digits, the same at every attempt."""
     return hashlib.sha256(f"{channel}\n{transition}".encode()).hexdigest()[:32]

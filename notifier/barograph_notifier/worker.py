@@ -1,30 +1,37 @@
-"""The consumer's side of a channel: from the alerts stream, past the routes, into the outbox."""
+"""The reading side of a channel: entries of the alerts stream that its routes select go into its outbox."""
 
 import logging
+import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
+from typing import Final, Protocol
 
+from barograph_core.alerts.record import AlertState
+from barograph_core.alerts.transition import Transition, is_about_alert
 from barograph_core.clock import Clock
-from barograph_core.consumer import UnreadableEntryError
 from barograph_core.errors import MalformedEventError
-from barograph_core.self_metrics import Counters, MetricName
-from barograph_core.stream import Entry
-from barograph_core.transitions import Transition
-from barograph_notifier.admission import Admission, admit
-from barograph_notifier.outbox import Outbox
-from barograph_notifier.queue_plan import Item
-from barograph_notifier.routing import Route, channels_of
+from barograph_core.keyspace.keys import NOTIFIER_GROUP
+from barograph_core.server.replies import Entry
+from barograph_core.silences.entry import KIND
+from barograph_core.workers.consumer import UnreadableEntryError
+from barograph_core.workers.counters import MetricName, WorkerCounters
+from barograph_notifier.outbox.entry_action import EntryAction, action_for
+from barograph_notifier.outbox.outbox import Arrival, Outbox
+from barograph_notifier.outbox.queue_plan import RESOLUTIONS_OFF, Item
+from barograph_notifier.routing.routing import Routing
 
 log = logging.getLogger(__name__)
+# Senders look at what is held back at most this often.
+_RELEASE_EVERY_MS: Final = 250
 
 
 def group_of(channel: str) -> str:
     """Return the consumer group of a channel on the alerts stream."""
-    return f"notifier:{channel}"
+    return f"{NOTIFIER_GROUP}{channel}"
 
 
-class SharedCounters(Counters):
-    """Counters that the reading and the sending thread of a channel share."""
+class SharedCounters(WorkerCounters):
+    """Counters of a channel, shared by its reading and its sending thread."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -35,72 +42,137 @@ class SharedCounters(Counters):
             super().add(name, amount)
 
 
+class Wakeable(Protocol):
+    """Whom to tell that something was queued: an event, or ``sending.wake_up.WakeUp``."""
+
+    def set(self) -> None: ...
+
+
 class NotifierHandler:
     """Handles alerts entries for one channel.
 
-    Each entry is moved or suppressed, and acknowledged, in one fenced call of its own: one that another
-    consumer has claimed meanwhile is left to it.
+    Each entry is moved or suppressed, and acknowledged, in one step. What another consumer has claimed meanwhile is
+    left to that one.
     """
 
     def __init__(
         self,
         outbox: Outbox,
-        routes: Sequence[Route],
+        routing: Routing,
         *,
         channel: str,
         consumer: str,
         clock: Clock,
-        counters: Counters,
-        wake: threading.Event,
+        counters: WorkerCounters,
+        wake: Wakeable,
+        sends_resolved: bool = True,
     ) -> None:
         self._outbox = outbox
-        self._routes = routes
+        self._routing = routing
+        self._sends_resolved = sends_resolved
         self._channel = channel
         self._consumer = consumer
         self._clock = clock
         self._counters = counters
         self._wake = wake
+        self._may_release = False
+        self._next_release_ms = -math.inf
 
     def handle(self, entries: Sequence[Entry], *, is_redelivered: bool) -> None:  # noqa: ARG002
-        """Move ``entries`` to the outbox and wake the sender.
+        """Move ``entries`` to the outbox and wake a sender.
 
         Raises:
-            UnreadableEntryError: One is not a transition; none has taken effect.
+            UnreadableEntryError: An entry is not a transition; no entry has taken effect.
         """
-        for entry, transition in [(entry, _read(entry)) for entry in entries]:
-            if not self._admit(entry, transition):
-                self._counters.add("fence_rejections")
+        now_ms = self._clock.now_ms()
+        read = [(entry, _read(entry)) for entry in entries]
+        queued, arrivals = set[str](), list[Arrival]()
+        for entry, transition in read:
+            if transition is None:
+                self._counters.add("entries_passed_over")
+                self._outbox.pass_over(group_of(self._channel), self._consumer, entry.id, now_ms)
+                continue
+            arrivals.append(self._arrival(entry, transition, now_ms, queued))
+            if arrivals[-1].item is not None:
+                queued.add(transition.alert_id)
+        flags = self._outbox.enqueue(group_of(self._channel), self._consumer, arrivals, now_ms)
+        self._counters.add("fence_rejections", flags.count(False))
+        suppressed = sum(flag and bool(one.reason) for one, flag in zip(arrivals, flags, strict=True))
+        self._counters.add("deliveries_suppressed", suppressed)
+        self._may_release |= any(_may_release(entry, transition) for entry, transition in read)
+        self._release()
+        if any(one.item is not None for one in arrivals):
+            self._wake.set()
 
     def tick(self, now_ms: int) -> None:
-        """Do nothing: the sender keeps its own time."""
+        """Let senders look at what is held back, if it may go; they have threads and timers of their own."""
+        del now_ms
+        self._release()
 
-    def _admit(self, entry: Entry, transition: Transition) -> bool:
-        is_routed = self._channel in channels_of(self._routes, transition)
-        admission, reason = admit(transition, is_routed=is_routed)
-        if admission is Admission.ENQUEUE_IF_KNOWN:
-            is_known = self._outbox.knows(transition.alert_id)
-            admission = Admission.ENQUEUE if is_known else Admission.SUPPRESS
-        now_ms = self._clock.now_ms()
-        group = group_of(self._channel)
-        if admission is Admission.ENQUEUE:
-            item = Item(
-                entry_id=entry.id,
-                transition=transition,
-                mute="" if transition.notify else transition.reason or "muted",
-                since_ms=now_ms,
-                # The server's clock may run ahead of ours, and nothing is to wait for the difference.
-                due_ms=min(entry.id.ms, now_ms),
-            )
-            is_ours = self._outbox.enqueue(group, self._consumer, item)
+    def _release(self) -> None:
+        """Let senders look at what is held back, though not at each of a thousand ends."""
+        now_ms = self._clock.monotonic_ms()
+        if self._may_release and now_ms >= self._next_release_ms:
+            self._outbox.look_again(self._clock.now_ms())
+            self._may_release, self._next_release_ms = False, now_ms + _RELEASE_EVERY_MS
             self._wake.set()
-            return is_ours
-        reason = reason if admission is Admission.SUPPRESS else ""
-        if reason:
-            self._counters.add("deliveries_suppressed")
-        return self._outbox.acknowledge(group, self._consumer, entry.id, transition, reason, now_ms)
+
+    def _arrival(self, entry: Entry, transition: Transition, now_ms: int, queued: Set[str]) -> Arrival:
+        """Decide what becomes of one entry: this is the only step between reading an entry and queuing it.
+
+        Args:
+            entry: The entry.
+            transition: What it says.
+            now_ms: Wall time.
+            queued: Alerts of which the entries before it, that come with it, queue something.
+        """
+        due = self._routing.channels_of(transition, transition.at_ms)
+        action, reason = action_for(transition, self._channel, is_routed=self._channel in due)
+        if action is EntryAction.ENQUEUE_IF_KNOWN:
+            is_known = transition.alert_id in queued or self._outbox.knows(transition.alert_id)
+            action = EntryAction.ENQUEUE if is_known else EntryAction.SUPPRESS
+        if action is not EntryAction.ENQUEUE:
+            reason = reason if action is EntryAction.SUPPRESS else ""
+            return Arrival(entry_id=entry.id, transition=transition, reason=reason)
+        held_ms = _held_until_ms(transition, due.get(self._channel, 0))
+        item = Item(
+            entry_id=entry.id,
+            transition=transition,
+            mute=self._mute_of(transition),
+            since_ms=max(now_ms, held_ms),
+            # The server's clock may be ahead of ours; the item must not wait for the difference.
+            due_ms=held_ms or min(entry.id.ms, now_ms),
+        )
+        return Arrival(entry_id=entry.id, transition=transition, item=item, fields=entry.fields)
+
+    def _mute_of(self, transition: Transition) -> str:
+        """Return why ``transition`` counts in the order but is not sent; empty when it is sent."""
+        if not transition.notify:
+            return transition.reason or "muted"
+        is_unwanted = transition.after is not AlertState.FIRING and not self._sends_resolved
+        return RESOLUTIONS_OFF if is_unwanted else ""
 
 
-def _read(entry: Entry) -> Transition:
+def _held_until_ms(transition: Transition, from_ms: int) -> int:
+    """Return until when a muted route holds ``transition`` back; 0 for not at all. An end is always told at once."""
+    return from_ms if transition.after is AlertState.FIRING and from_ms > transition.at_ms else 0
+
+
+def _may_release(entry: Entry, transition: Transition | None) -> bool:
+    """Say whether the entry may end what holds firings back: a silence, an acknowledgement, or another alert."""
+    if transition is None:
+        return entry.fields.get(b"kind") == KIND.encode() and entry.fields.get(b"change") != b"added"
+    return transition.before is AlertState.FIRING and transition.flag != "acknowledged"
+
+
+def _read(entry: Entry) -> Transition | None:
+    """Return the transition; ``None`` for an entry that is about no single alert.
+
+    Raises:
+        UnreadableEntryError: It is malformed.
+    """
+    if not is_about_alert(entry.fields):
+        return None
     try:
         return Transition.from_fields(entry.fields)
     except MalformedEventError as error:

@@ -1,35 +1,36 @@
-"""The producer's settings, checked when it is made, because a wrong one is found best at the host's start."""
+"""The producer's settings, checked when the producer is made, so that mistakes show when the host starts."""
 
 from dataclasses import dataclass, field
 from typing import Final
 
-from barograph_core.keys import ShardKeys, is_service_name
-from barograph_core.stream import Connection
+from barograph_core.events.kinds import is_service_name
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
 
 DEFAULT_URL: Final = "redis://127.0.0.1:6379/0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProducerSettings:
-    """What ``Producer`` was given.
+    """The arguments of ``Producer``.
 
     Attributes:
-        service: The name the API gives itself.
-        url: Where the server is. May hold a password, hence not in the repr.
-        prefix: Of every key.
-        max_events: Most raw events of one kind that wait; each request allocates about 75 bytes (90
-            resident). Beyond it the newest are dropped and counted: what led into an overload is kept.
-        max_backlog_bytes: Most bytes of packed batches that wait while the server is away, at less than 10 a request;
-            beyond it events stay raw, up to ``max_events``.
-        ship_every_ms: How often what was recorded is shipped.
-        wake_slow_ms: A request that took at least so long is shipped at once, as is an error.
-        max_label_sets: Label sets (series) of this process; new ones beyond become ``__other__``.
+        service: The name of the API.
+        url: The address of the server. It may contain a password, so the repr leaves it out.
+        prefix: The beginning of every key.
+        max_events: Most raw events of one kind that wait; each request allocates about 75 bytes (90 resident). The
+            newest beyond it are dropped and counted, so that the events that led to an overload are kept.
+        max_backlog_bytes: Most bytes of packed batches that wait while the server is away, less than 10 a request.
+            Events beyond it stay raw, up to ``max_events``.
+        ship_every_ms: How often recorded events are shipped.
+        wake_slow_ms: A request that takes at least this long is shipped at once, like an error.
+        max_label_sets: Most label sets (series) of this process; further ones become ``__other__``.
         keep_sent_ms: How long confirmed batches are kept, to be sent again after a failover.
-        keep_sent_bytes: Most bytes of those.
-        socket_timeout_s: Bound on connecting and on each reply.
-        exit_timeout_s: Bound on the flush at the interpreter's exit.
-        sample_process: Whether to report the process and, if elected, the host, each ``sample_every_ms``.
-        sample_every_ms: Between two samples.
+        keep_sent_bytes: Most bytes of confirmed batches that are kept.
+        socket_timeout_s: Limit for connecting and for each reply.
+        exit_timeout_s: Limit for the flush at the interpreter's exit.
+        sample_process: Whether to record figures of the process and, if elected, of the host.
+        sample_every_ms: Time between two samples.
     """
 
     service: str
@@ -54,7 +55,7 @@ class ProducerSettings:
         try:
             Connection.open(self.url).close()
         except ValueError:
-            # Not chained: the library's own message quotes parts of the URL, and there may be a password.
+            # Do not chain: the library's message quotes parts of the URL, which may contain a password.
             raise ValueError(
                 "url cannot be read; it is like redis://host:6379/0, rediss://, unix://, "
                 "redis+sentinel://host:26379/master or redis+cluster://host:6379"
@@ -65,6 +66,7 @@ class ProducerSettings:
                 raise ValueError(f"{name} is {value!r}, must be a number of at least {lowest!r}")
 
 
+# Smallest valid value of each number.
 _LOWEST: Final = {
     "max_events": 1,
     "max_backlog_bytes": 1,

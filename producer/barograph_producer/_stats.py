@@ -1,4 +1,4 @@
-"""What the producer counts about itself, and what a caller may read of it."""
+"""The producer's counters, and the figures that a caller may read."""
 
 import itertools
 import threading
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
-from barograph_producer._complaints import Complaints
+from barograph_producer._rejected_input import RejectedInput
 
 DropReason = Literal["buffer_full", "invalid", "too_large", "refused", "in_doubt", "lost_by_server", "closed"]
 DROP_REASONS: Final[tuple[DropReason, ...]] = get_args(DropReason)
@@ -15,25 +15,27 @@ DROP_REASONS: Final[tuple[DropReason, ...]] = get_args(DropReason)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProducerStats:
-    """A moment's figures of one producer in one process. ``recorded = shipped + buffered + all dropped``.
+    """Figures of one producer in one process. ``recorded = shipped + buffered + all dropped``.
 
-    Taken while the shipper works, the parts may be apart by the batch it holds.
+    While the shipping loop works, the two sides may differ by the batch that it holds.
 
     Attributes:
-        instance: Who this producer is on the stream; new after a fork.
-        recorded: Events the host gave, those dropped at once included.
-        shipped: Events the server has confirmed.
+        instance: The name of this producer on the stream; a fork gets a new one.
+        recorded: Events that the host recorded, including those that were dropped at once.
+        shipped: Events that the server has confirmed.
         buffered: Events that wait, raw or packed.
         folded: Shipped or waiting events whose labels became ``__other__`` because of ``max_label_sets``.
         folded_by: The same by the label that had too many values: ``request.route``, ``custom.depth.user``.
-        dropped: Events lost, by reason. ``buffer_full``: the bound was reached. ``invalid``: a label or value
-            that cannot be one, or input of ``track`` or ``models`` that could not be used (once a call of
-            ``track``, which is recorded all the same). ``too_large``: one event above the batch limit.
-            ``refused``: the server takes heartbeats but not this batch. ``in_doubt``: unconfirmed for longer
+        dropped: Events lost, by reason. ``buffer_full``: the buffer was full. ``invalid``: a label or value was not
+            valid, or input of ``track`` or ``models`` could not be used (counted once for a call of ``track``, whose
+            latency is recorded nevertheless). ``too_large``: one event exceeds the limit of a batch.
+            ``refused``: the server accepts heartbeats but refuses this batch. ``in_doubt``: unconfirmed for longer
             than the server remembers.
             ``lost_by_server``: confirmed, then lost in a failover, and no longer kept here.
-            ``closed``: came after ``close``, or could not be shipped within its time.
-        last_error: The latest trouble with the server, ``None`` when there is none now.
+            ``closed``: recorded after ``close``, or not shipped within its time limit.
+        shared_names: How often the server knew batches of this instance that were not sent from here, because another
+            process is a copy of this one. The producer then takes a new name, and loses nothing.
+        last_error: The latest error of the server or the connection, ``None`` after a success.
     """
 
     instance: str
@@ -44,74 +46,81 @@ class ProducerStats:
     folded_by: Mapping[str, int]
     dropped: Mapping[DropReason, int]
     last_error: str | None
+    shared_names: int = 0
 
     @property
     def lost(self) -> int:
         return sum(self.dropped.values())
 
 
-class Tally:
-    """A counter for the host's threads: ``n += 1`` loses increments between threads, and a lock may deadlock."""
+class DropCount:
+    """A counter for the host's threads, where ``n += 1`` would lose increments and a lock could deadlock."""
 
     def __init__(self) -> None:
         self._numbers = itertools.count()
         self._lock = threading.Lock()
-        self._looks = 0
+        self._reads = 0
 
     def add_many(self, count: int) -> None:
-        """Count ``count``, one by one. Lock-free: one call into C."""
+        """Add ``count``, one by one. Lock-free: a single call into C."""
         deque(itertools.islice(self._numbers, count), maxlen=0)
 
     def read(self) -> int:
-        """Return the count. Not for the recording path: it locks, because a look moves the counter too."""
+        """Return the count. It takes a lock, because reading advances the counter too: not for recording threads."""
         with self._lock:
-            value = next(self._numbers) - self._looks
-            self._looks += 1
+            value = next(self._numbers) - self._reads
+            self._reads += 1
         return value
 
 
-class Counters:
-    """The producer's counters. The tallies are the host threads', everything else the shipper thread's.
+class ProducerCounters:
+    """The producer's counters. Host threads change each ``DropCount``; the shipping thread changes all others.
 
     Attributes:
         full: Events refused by a full buffer.
-        shut: Events that came after ``close``.
-        unusable: Input that no event could be made of, in the hosts' threads.
-        complaints: Why it could not.
+        shut: Events recorded after ``close``.
+        unusable: Inputs from which the host's threads could make no event.
+        rejected: The reasons why input was not usable.
         drained: Events taken out of the buffers.
-        lost: Events dropped by the shipper thread, by reason.
+        lost: Events dropped by the shipping thread, by reason.
+        shared_names: How often another process sent under the same name.
     """
 
     def __init__(self) -> None:
-        self.full = Tally()
-        self.shut = Tally()
-        self.unusable = Tally()
-        self.complaints = Complaints()
+        self.full = DropCount()
+        self.shut = DropCount()
+        self.unusable = DropCount()
+        self.rejected = RejectedInput()
         self.drained = 0
         self.shipped = 0
         self.folded_by: dict[str, int] = {}
         self.lost: dict[DropReason, int] = dict.fromkeys(DROP_REASONS, 0)
         self.last_error: str | None = None
+        self.shared_names = 0
+
+    def note_shared_name(self, instance: str) -> None:
+        """Count that another process sends as ``instance``. Only the shipping thread may call it."""
+        self.shared_names += 1
+        self.rejected.add("producer.instance_is_shared", f"another process sends as {instance}")
 
     def drop(self, reason: DropReason, events: int) -> None:
-        """Count ``events`` as lost. Only from the shipper thread."""
+        """Count ``events`` as lost. Only the shipping thread may call it."""
         self.lost[reason] += events
 
     def fold(self, by_label: Mapping[str, int]) -> None:
-        """Count events whose labels became ``__other__``, by the label to blame. Only from the shipper thread."""
+        """Count events whose labels became ``__other__``, by label. Only the shipping thread may call it."""
         for label, events in by_label.items():
             self.folded_by[label] = self.folded_by.get(label, 0) + events
-            self.complaints.add("producer.labels_folded", f"{label} has too many values")
+            self.rejected.add("producer.labels_folded", f"{label} has too many values")
 
     def snapshot(self, *, instance: str, in_buffers: int, waiting: int, has_ended: bool = False) -> ProducerStats:
         """Return the figures.
 
         Args:
-            instance: Of the producer now.
-            in_buffers: Raw events that wait.
-            waiting: Packed events that wait.
-            has_ended: Whether nothing will be shipped any more: what a thread recorded while the producer
-                was closed is then lost, and is counted as such.
+            instance: The current name of the producer.
+            in_buffers: Number of raw events that wait.
+            waiting: Number of packed events that wait.
+            has_ended: Whether nothing more will be shipped. Raw events are then counted as lost.
         """
         full, shut, unusable = self.full.read(), self.shut.read(), self.unusable.read()
         dropped, folded_by = dict(self.lost), dict(self.folded_by)
@@ -127,4 +136,5 @@ class Counters:
             folded_by=folded_by,
             dropped=dropped,
             last_error=self.last_error,
+            shared_names=self.shared_names,
         )

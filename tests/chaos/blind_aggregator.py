@@ -5,13 +5,13 @@ import sys
 import redis
 
 from barograph_aggregator.__main__ import make_consumer
-from barograph_aggregator.commit import Commit
+from barograph_aggregator.commit.commit import Commit
 from barograph_aggregator.settings import AggregatorSettings
-from barograph_core.keys import AGGREGATOR_GROUP, ShardKeys
-from barograph_core.pane_parts import marked
-from barograph_core.shard_loops import Loop, serve_shards
-from barograph_core.stream import EntryId
-from barograph_core.worker import begin, stop_on_signals
+from barograph_core.keyspace.keys import AGGREGATOR_GROUP, ShardKeys
+from barograph_core.server.replies import EntryId
+from barograph_core.store.parts import marked
+from barograph_core.workers.process import begin, stop_on_signals
+from barograph_core.workers.shard_loops import Loop, serve_shards
 
 
 class BlindCommitter:

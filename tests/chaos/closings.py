@@ -5,9 +5,10 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from barograph_aggregator.settings import AggregatorSettings
-from barograph_core.decode import decode_batch
-from barograph_core.keys import ShardKeys
-from barograph_core.stream import Connection, Entry, as_entries
+from barograph_core.decode.batch import decode_batch
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
+from barograph_core.server.replies import Entry, as_entries
 
 STEP_MS = 1_000
 GRACE_MS = AggregatorSettings().grace_ms
@@ -18,8 +19,10 @@ class Arrivals:
     """The events of one pane, by when their entries came.
 
     Attributes:
-        in_time: Events in entries that came before the watermark could pass the pane.
-        late: Instance and time of each entry that came later and holds events of the pane.
+        in_time: Events of instances that were known when the pane was over, in entries that came before the watermark
+            could pass it.
+        late: Instance and time of every other entry that holds events of the pane. A pane that is whole closes before
+            the watermark, and no one can wait for an instance that nobody knows yet.
     """
 
     in_time: int = 0
@@ -48,7 +51,8 @@ class EventsLog:
         self.first_ms.setdefault(batch.instance, entry.id.ms)
         starts = Counter[int]((batch.times_ms - batch.times_ms % STEP_MS).tolist())
         for start_ms, count in starts.items():
-            if entry.id.ms < start_ms + STEP_MS + GRACE_MS:
+            is_known = self.first_ms[batch.instance] < start_ms + STEP_MS
+            if is_known and entry.id.ms < start_ms + STEP_MS + GRACE_MS:
                 self.panes[start_ms].in_time += count
             else:
                 self.panes[start_ms].late.append((batch.instance, entry.id.ms))

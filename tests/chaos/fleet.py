@@ -1,21 +1,51 @@
 """The worker processes of a chaos run, how they are killed and frozen, and when they are done."""
 
+import contextlib
+import json
+import os
 import secrets
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
-from barograph_core.keys import ShardKeys
-from barograph_core.stream import Connection, as_hash, as_int, as_list, as_text
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
+from barograph_core.server.replies import as_hash, as_int, as_list, as_text
+from tests.support import free_port, valkey_server, wait_until
 
 Process: TypeAlias = "subprocess.Popen[bytes]"
+F = TypeVar("F", bound="Fleet")
 ROOT = Path(__file__).parents[2]
 SERVICE = "ranker"
+# One rule that fires and resolves again and again, and one webhook.
+CONFIG = """
+[alerter]
+default_rules = false
+
+[[rule]]
+name = "errors"
+on = "request"
+by = []
+window = "2s"
+when = "errors > 20"
+resolve_when = "errors < 5"
+cooldown = "1s"
+severity = "error"
+
+[[channel]]
+name = "hook"
+type = "webhook"
+url = "http://127.0.0.1:{port}/"
+allow_private = true
+
+[[route]]
+channels = ["hook"]
+"""
 # Those that must be closed before panes are compared with the books; the longer ones would take minutes.
 STEPS_COMPARED = (1_000, 10_000)
 CATCH_S = 1.5
@@ -27,6 +57,7 @@ class Fleet:
 
     Attributes:
         options: Further arguments of every worker.
+        packages: A directory whose packages the next process uses in place of this tree's; ``None`` for this tree's.
         workers: Those that are to be alive, by stage, the oldest first.
         others: What is stopped with them at the end.
     """
@@ -37,13 +68,15 @@ class Fleet:
     connection: Connection
     aggregator_module: str = "barograph_aggregator"
     options: Sequence[str] = ()
+    packages: Path | None = None
     workers: dict[str, list[Process]] = field(default_factory=dict[str, list[Process]])
     others: list[Process] = field(default_factory=list[Process])
 
     def start(self, *command: str) -> Process:
         path = self.folder / f"{command[0].rsplit('.', 1)[-1]}-{secrets.token_hex(2)}.log"
+        environ = os.environ if self.packages is None else {**os.environ, "PYTHONPATH": str(self.packages)}
         with path.open("wb") as log:
-            return subprocess.Popen([sys.executable, "-m", *command], cwd=ROOT, stdout=log, stderr=log)
+            return subprocess.Popen([sys.executable, "-m", *command], cwd=ROOT, env=environ, stdout=log, stderr=log)
 
     def start_worker(self, stage: str) -> None:
         module = self.aggregator_module if stage == "aggregator" else f"barograph_{stage}"
@@ -99,3 +132,45 @@ class Fleet:
         members = [as_text(member) for found in waiting for member in found]
         compared = tuple(f"{SERVICE}:{step_ms}:" for step_ms in STEPS_COMPARED)
         return not pending and not unread and not any(member.startswith(compared) for member in members)
+
+    def is_delivered(self) -> bool:
+        """Say whether every alerts entry went through the outbox and every alert has resolved."""
+        groups = as_list(self.connection.command("XINFO", "GROUPS", self.keys.alerts))
+        is_read = all(as_list(group)[5] == 0 for group in groups)
+        states = as_hash(self.connection.command("HGETALL", self.keys.state(SERVICE)))
+        is_quiet = not any(name.startswith("alert:") for name in states)
+        return is_read and is_quiet and self.connection.command("ZCARD", self.keys.outbox("hook")) == 0
+
+    def verify(self, ledgers: Sequence[Path], *, is_control: bool = False) -> dict[str, object]:
+        """Wait until all is counted and delivered; return how it compares with the ledgers.
+
+        A control is not waited for after it has counted: of alerts on wrong counts nothing is promised, also no end.
+        """
+        wait_until(self.is_drained, timeout_s=60, what="the end of the backlog")
+        if not is_control:
+            wait_until(self.is_delivered, timeout_s=60, what="the last delivery")
+        command = [sys.executable, "-m", "tests.chaos.verifier", self.url, self.keys.prefix, SERVICE]
+        received = str(self.folder / "received.jsonl")
+        done = subprocess.run(
+            [*command, received, *map(str, ledgers)], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert done.stdout, done.stderr
+        report: dict[str, object] = json.loads(done.stdout)
+        print(json.dumps(report, indent=1))
+        return report
+
+
+@contextlib.contextmanager
+def alerting_fleet(make: Callable[..., F], folder: Path, prefix: str, **more: object) -> Generator[F]:
+    """Run a server and the receiver of its webhook; yield a fleet without workers, whose alerts arrive there."""
+    with valkey_server() as url:
+        port = free_port()
+        config = folder / "barograph.toml"
+        config.write_text(CONFIG.format(port=port))
+        keys, connection = ShardKeys(prefix=prefix), Connection.open(url)
+        fleet = make(url, keys, folder, connection, options=("--config", str(config)), **more)
+        fleet.others.append(fleet.start("tests.chaos.receiver_process", str(port), str(folder / "received.jsonl")))
+        try:
+            yield fleet
+        finally:
+            fleet.stop()

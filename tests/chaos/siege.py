@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from barograph_core.errors import BarographError
-from barograph_core.keys import ShardKeys
-from barograph_core.stream import Connection, as_int
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
+from barograph_core.server.replies import as_int
 from tests.chaos.fleet import SERVICE, Fleet, Process
 from tests.chaos.witness import Witness
 from tests.servers import Node, valkey_binary

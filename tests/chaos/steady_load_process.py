@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from barograph_core.errors import BarographError
-from barograph_core.stream import Connection, Reply, Value
-from barograph_core.worker import stop_on_signals
+from barograph_core.server.connection import Connection
+from barograph_core.server.link import Reply, Value
+from barograph_core.workers.process import stop_on_signals
 from barograph_producer import Producer
 from tests.chaos.load_process import record_one
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from barograph_core.keys import hash_slot
+from barograph_core.server.slots import hash_slot
 from tests.integration.scale.fleet import Fleet, running_fleet
 from tests.servers import running_cluster
 from tests.support import wait_until

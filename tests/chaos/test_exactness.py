@@ -4,12 +4,9 @@ For longer runs: ``BAROGRAPH_CHAOS_EVENTS`` in all, over ``BAROGRAPH_CHAOS_SECON
 ``BAROGRAPH_CHAOS_KILL_EVERY`` seconds.
 """
 
-import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -18,10 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from barograph_core.keys import ShardKeys
-from barograph_core.stream import Connection, as_hash, as_list
-from tests.chaos.fleet import ROOT, SERVICE, Fleet, Process
-from tests.support import free_port, valkey_server, wait_until
+from tests.chaos.fleet import SERVICE, Fleet, Process, alerting_fleet
+from tests.support import wait_until
 
 PRODUCERS = 4
 EVENTS_EACH = int(os.environ.get("BAROGRAPH_CHAOS_EVENTS", "200000")) // PRODUCERS
@@ -29,30 +24,6 @@ LOAD_S = float(os.environ.get("BAROGRAPH_CHAOS_SECONDS", "30"))
 KILL_EVERY_S = float(os.environ.get("BAROGRAPH_CHAOS_KILL_EVERY", "2"))
 # Twice as long as an entry may be idle before it is claimed.
 FREEZE_S = 4.0
-
-CONFIG = """
-[alerter]
-default_rules = false
-
-[[rule]]
-name = "errors"
-on = "request"
-by = []
-window = "2s"
-when = "errors > 20"
-resolve_when = "errors < 5"
-cooldown = "1s"
-severity = "error"
-
-[[channel]]
-name = "hook"
-type = "webhook"
-url = "http://127.0.0.1:{port}/"
-allow_private = true
-
-[[route]]
-channels = ["hook"]
-"""
 
 
 @dataclass
@@ -92,33 +63,16 @@ class ZombieFleet(Fleet):
         self.others.append(leaver)
         self.workers["aggregator"].append(zombie)
 
-    def is_delivered(self) -> bool:
-        """Say whether every alerts entry went through the outbox and every cursor has come to rest."""
-        groups = as_list(self.connection.command("XINFO", "GROUPS", self.keys.alerts))
-        is_read = all(as_list(group)[5] == 0 for group in groups)
-        states = as_hash(self.connection.command("HGETALL", self.keys.state(SERVICE)))
-        is_quiet = not any(name.startswith("alert:") for name in states)
-        return is_read and is_quiet and self.connection.command("ZCARD", self.keys.outbox("hook")) == 0
-
 
 @pytest.fixture
 def fleet(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ZombieFleet]:
     """Run 3 aggregators, 2 alerters, 2 notifiers and a receiver on a server of their own."""
-    with valkey_server() as url:
-        port = free_port()
-        config = tmp_path / "barograph.toml"
-        config.write_text(CONFIG.format(port=port))
-        options = ("--config", str(config))
-        it = ZombieFleet(url, ShardKeys(prefix="chaos"), tmp_path, Connection.open(url), request.param, options)
-        it.others.append(it.start("tests.chaos.receiver_process", str(port), str(tmp_path / "received.jsonl")))
-        try:
-            for stage, count in (("aggregator", 3), ("alerter", 2), ("notifier", 2)):
-                for _ in range(count):
-                    it.start_worker(stage)
-            wait_until(lambda: it.connection.command("ZCARD", it.keys.workers) == 7, what="seven workers")
-            yield it
-        finally:
-            it.stop()
+    with alerting_fleet(ZombieFleet, tmp_path, "chaos", aggregator_module=request.param) as it:
+        for stage, count in (("aggregator", 3), ("alerter", 2), ("notifier", 2)):
+            for _ in range(count):
+                it.start_worker(stage)
+        wait_until(lambda: it.connection.command("ZCARD", it.keys.workers) == 7, what="seven workers")
+        yield it
 
 
 def run_load(fleet: ZombieFleet) -> list[Path]:
@@ -147,20 +101,12 @@ def run_load(fleet: ZombieFleet) -> list[Path]:
     return ledgers
 
 
-def verify(fleet: ZombieFleet, ledgers: list[Path]) -> dict[str, object]:
-    wait_until(fleet.is_drained, timeout_s=60, what="the end of the backlog")
-    wait_until(fleet.is_delivered, timeout_s=60, what="the last delivery")
-    command = [sys.executable, "-m", "tests.chaos.verifier", fleet.url, fleet.keys.prefix, SERVICE]
-    received = str(fleet.folder / "received.jsonl")
-    done = subprocess.run(
-        [*command, received, *map(str, ledgers)], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.stdout, done.stderr
-    report: dict[str, object] = json.loads(done.stdout)
+def verify(fleet: ZombieFleet, ledgers: list[Path], *, is_control: bool = False) -> dict[str, object]:
+    report = fleet.verify(ledgers, is_control=is_control)
     print(
-        f"\nkills {fleet.kills} ({fleet.kills_holding_entries} of them holding entries), "
+        f"kills {fleet.kills} ({fleet.kills_holding_entries} of them holding entries), "
         f"zombies {fleet.zombies}, claims {fleet.metric('entries_claimed')}, "
-        f"fence rejections {fleet.metric('fence_rejections')}\n{json.dumps(report, indent=1)}"
+        f"fence rejections {fleet.metric('fence_rejections')}"
     )
     return report
 
@@ -183,6 +129,6 @@ def test_counts_are_exact_under_kills_and_zombies(fleet: ZombieFleet) -> None:
 @pytest.mark.parametrize("fleet", ["tests.chaos.blind_aggregator"], indirect=True)
 def test_a_blind_commit_miscounts_in_the_same_test(fleet: ZombieFleet) -> None:
     """The control: without the fence the same kills and zombies count events twice."""
-    report = verify(fleet, run_load(fleet))
+    report = verify(fleet, run_load(fleet), is_control=True)
     assert fleet.zombies > 0
     assert not (report["exact_1s"] and report["exact_10s"]), report

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from barograph_core.library import loaded_version
-from barograph_core.stream import Connection
+from barograph_core.functions.library import loaded_version
+from barograph_core.server.connection import Connection
 from tests.integration.scale.fleet import running_fleet
 from tests.servers import running_sentinels
 from tests.support import wait_until

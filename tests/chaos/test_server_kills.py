@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import redis
 
-from barograph_core.events_account import EventsAccount, parse_account
-from barograph_core.stream import as_list
+from barograph_core.pipeline.account import EventsAccount, parse_account
+from barograph_core.server.replies import as_list
 from tests.chaos.closings import Closings, EventsLog, read_closings, read_events
 from tests.chaos.fleet import SERVICE, STEPS_COMPARED
 from tests.chaos.siege import WAVES, Siege, running_siege
@@ -41,7 +41,7 @@ def differing(siege: Siege) -> set[str]:
 def account(siege: Siege) -> EventsAccount:
     keys = siege.fleet.keys
     reply = siege.fleet.connection.call(
-        "baro_account_1", [keys.events, keys.progress], ["aggregator", 100_000], read_only=True
+        "baro_account_1", [keys.events, keys.progress], ["aggregator", 10_000], read_only=True
     )
     return parse_account(as_list(reply))
 

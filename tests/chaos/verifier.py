@@ -14,7 +14,7 @@ from typing import Any
 
 import redis
 
-from barograph_core.pane import Pane
+from barograph_core.panes.pane import Pane
 from tests.chaos.ledger import read_records
 
 

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from barograph_core.errors import BarographError
-from barograph_core.keys import ShardKeys
-from barograph_core.stream import Connection, as_hash, as_int, as_list, as_text
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
+from barograph_core.server.replies import as_hash, as_int, as_list, as_text
 
 LOOK_EVERY_S = 0.02
 

@@ -4,10 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from barograph_core.events_account import EventsAccount, parse_account
-from barograph_core.keys import ShardKeys
-from barograph_core.library import ensure_library
-from barograph_core.stream import Connection, Reply, Value, as_int, as_list, as_text
+from barograph_core.functions.library import ensure_library
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.pipeline.account import EventsAccount, parse_account
+from barograph_core.server.connection import Connection
+from barograph_core.server.link import Reply, Value
+from barograph_core.server.replies import as_int, as_list, as_text
 
 GROUP = "aggregator"
 

@@ -1,7 +1,8 @@
 """baro_admit_1: which series of a service are kept apart."""
 
-from barograph_core.keys import ShardKeys
-from barograph_core.stream import Connection, as_int, as_list
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
+from barograph_core.server.replies import as_int, as_list
 
 DAY_MS = 86_400_000
 

@@ -3,8 +3,9 @@
 import pytest
 
 from barograph_core.errors import CommandRefusedError
-from barograph_core.keys import ShardKeys
-from barograph_core.stream import Connection, as_hash, as_int
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection, read_now
+from barograph_core.server.replies import as_hash, as_int, as_text
 from tests.support import append, stream_ids
 
 BATCH = {"v": "1", "kind": "request"}
@@ -104,7 +105,21 @@ def test_a_key_of_another_type_refuses_before_the_first_write(connection: Connec
     assert connection.command("EXISTS", keys.events, keys.sequence(INSTANCE)) == 0
 
 
-@pytest.mark.parametrize("through_ms", ["nan", "0x10", " 5", "", "1" * 17])
+@pytest.mark.parametrize("ahead_ms", [0, 400, -400, 3_600_000, -3_600_000])
+def test_how_far_a_producer_has_shipped_is_noted_by_the_servers_clock(
+    connection: Connection, keys: ShardKeys, ahead_ms: int
+) -> None:
+    """Two seconds behind is two seconds behind, whatever its own clock says; the difference of the clocks is kept."""
+    now_ms = read_now(connection)
+    own_ms = now_ms + ahead_ms
+    append(connection, keys, {}, mode="heartbeat", seq=0, through_ms=f"{own_ms - 2_000}:{own_ms}")
+    noted = float(as_text(connection.command("ZSCORE", keys.producers("ranker"), INSTANCE)))
+    assert now_ms - 2_000 <= noted <= now_ms + 3_000
+    stated = as_int(connection.command("HGET", keys.producer(INSTANCE), "ahead_ms"))
+    assert ahead_ms - 5_000 <= stated <= ahead_ms
+
+
+@pytest.mark.parametrize("through_ms", ["nan", "0x10", " 5", "", "1" * 17, "5:", ":5", "5:nan", "5:6:7"])
 def test_a_wrong_number_refuses_before_the_first_write(
     connection: Connection, keys: ShardKeys, through_ms: str
 ) -> None:
@@ -145,3 +160,48 @@ def test_a_sign_of_life_that_names_what_is_known_is_taken(mode: str, connection:
     append(connection, keys, BATCH, seq=1)
     append(connection, keys, BATCH, seq=2)
     assert append(connection, keys, {}, mode=mode, seq=0, previous=1, through_ms=5_000) == ["ok", ""]
+
+
+def forget(connection: Connection, keys: ShardKeys) -> None:
+    """Drop the sequence, as a server with an evicting policy may."""
+    assert connection.command("DEL", keys.sequence(INSTANCE)) == 1
+
+
+def test_a_listed_instance_that_was_forgotten_goes_on(connection: Connection, keys: ShardKeys) -> None:
+    """Taken for a failover, its producer would send the last seconds once more, and they would count twice."""
+    append(connection, keys, BATCH, seq=1, batches=2)
+    forget(connection, keys)
+    assert append(connection, keys, BATCH, seq=3)[0] == "ok"
+    assert connection.command("GET", keys.sequence(INSTANCE)) == b"3"
+
+
+def test_a_batch_in_doubt_of_a_forgotten_instance_is_known(connection: Connection, keys: ShardKeys) -> None:
+    """Its reply was lost: the stream says that it has arrived."""
+    fields = [{**BATCH, "instance": INSTANCE, "seq": str(seq)} for seq in (1, 2)]
+    for seq, batch in enumerate(fields, start=1):
+        append(connection, keys, batch, seq=seq)
+    append(connection, keys, {**BATCH, "instance": "another", "seq": "7"}, seq=7, previous=0, instance="another")
+    forget(connection, keys)
+    assert append(connection, keys, fields[1], seq=2) == ["dup", "2"]
+    assert len(stream_ids(connection, keys.events)) == 3
+
+
+def test_a_heartbeat_of_a_forgotten_instance_is_no_gap(connection: Connection, keys: ShardKeys) -> None:
+    """The same holds when nothing waits to be sent."""
+    append(connection, keys, BATCH, seq=1, batches=3)
+    forget(connection, keys)
+    assert append(connection, keys, {}, mode="heartbeat", seq=0, previous=3) == ["ok", ""]
+    assert append(connection, keys, BATCH, seq=4)[0] == "ok"
+
+
+def test_an_instance_whose_batches_a_failover_lost_is_not_taken_for_a_forgotten_one(
+    connection: Connection, keys: ShardKeys
+) -> None:
+    """The new master knows it from its first heartbeat, and has none of its batches."""
+    append(connection, keys, {}, mode="heartbeat", seq=0, previous=0)
+    assert append(connection, keys, BATCH, seq=3) == ["gap", "0"]
+
+
+def test_an_instance_that_is_not_listed_is_a_new_one(connection: Connection, keys: ShardKeys) -> None:
+    """A master that has nothing of it: a failover lost all, and its producer sends again what it kept."""
+    assert append(connection, keys, BATCH, seq=3) == ["gap", "0"]

@@ -1,8 +1,9 @@
 """Producers' clocks that are wrong: what is believed of them is bounded."""
 
-from barograph_core.keys import ShardKeys
-from barograph_core.pipeline import PipelineReader
-from barograph_core.stream import Connection, as_int, as_list, as_text
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.pipeline.reader import PipelineReader
+from barograph_core.server.connection import Connection
+from barograph_core.server.replies import as_int, as_list, as_text
 from tests.support import append
 
 INSTANCE = "host:1:0000000000000001"

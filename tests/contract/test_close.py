@@ -5,9 +5,12 @@ from collections.abc import Sequence
 import pytest
 
 from barograph_core.errors import CommandRefusedError
-from barograph_core.keys import ShardKeys
-from barograph_core.pane_parts import mark_of, marked, new_mark, unmarked
-from barograph_core.stream import Connection, Value, as_bytes, as_hash, as_int, as_list, as_text
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
+from barograph_core.server.link import Value
+from barograph_core.server.replies import EntryId, as_bytes, as_hash, as_int, as_list, as_text
+from barograph_core.services.ending import ServiceEnd, retire_call
+from barograph_core.store.parts import mark_of, marked, new_mark, unmarked
 from tests.support import append
 
 MINUTES_5 = 300_000
@@ -320,6 +323,59 @@ def test_a_foreign_key_holds_the_quiet_tick_of_its_own_service(connection: Conne
     assert (held, connection.command("HGET", keys.closed, "good")) == ([b"ranker"], b"5000")
     with pytest.raises(CommandRefusedError, match="holds a string"):
         close(connection, keys, 2_000)
+
+
+def retire(connection: Connection, keys: ShardKeys) -> None:
+    call = retire_call(keys, "aggregator", "ranker", until=EntryId(0, 0), keep_metrics_ms=3_600_000)
+    assert as_text(as_list(connection.command(*call))[0]) == "ok"
+
+
+def test_a_retired_service_goes_on_where_it_was_closed(connection: Connection, keys: ShardKeys) -> None:
+    """An old event after its return makes a revision, and does not set it back behind what is stored."""
+    for start in (1_000, 2_000, 3_000):
+        push(connection, keys, start)
+    close(connection, keys, 1_000, 2_000, 3_000)
+    retire(connection, keys)
+    push(connection, keys, 2_000)
+    assert close(connection, keys, 2_000, revision=0) == ["ok", 1, 0]
+    assert connection.command("HGET", keys.closed, "ranker") == b"4000"
+    assert connection.command("HGET", keys.progress, "retired:ranker") is None
+
+
+def test_a_retired_service_returns_past_a_gap(connection: Connection, keys: ShardKeys) -> None:
+    """The empty panes since its retirement are closed first where an instance is missing in them."""
+    push(connection, keys, 1_000)
+    close(connection, keys, 1_000)
+    retire(connection, keys)
+    append(connection, keys, {}, mode="heartbeat", seq=0, through_ms=4_500)
+    push(connection, keys, 5_000)
+    assert close(connection, keys, 5_000) == ["hole", "2000"]
+    assert close(connection, keys, 2_000, 3_000, 4_000) == ["ok", 0, 1]
+    assert close(connection, keys, 5_000) == ["ok", 0, 1]
+
+
+def test_an_empty_pane_that_is_stored_already_is_passed(connection: Connection, keys: ShardKeys) -> None:
+    """The cursor was set back: what is stored stays as it is, and the service goes on."""
+    push(connection, keys, 1_000)
+    push(connection, keys, 2_000)
+    close(connection, keys, 1_000, 2_000)
+    before = as_hash(connection.command("HGETALL", keys.panes("ranker", 1_000, 0)))
+    entries = len(closed_entries(connection, keys))
+    connection.command("HSET", keys.closed, "ranker", 2_000)
+    assert close(connection, keys, 2_000) == ["ok", 0, 0]
+    assert close(connection, keys, 2_000) == ["changed"]
+    assert as_hash(connection.command("HGETALL", keys.panes("ranker", 1_000, 0))) == before
+    assert connection.command("HGET", keys.closed, "ranker") == b"3000"
+    assert len(closed_entries(connection, keys)) == entries
+
+
+def test_a_deleted_service_does_not_go_on_where_it_was_closed(connection: Connection, keys: ShardKeys) -> None:
+    """A service of that name is a new one."""
+    push(connection, keys, 1_000)
+    close(connection, keys, 1_000)
+    retire(connection, keys)
+    ServiceEnd(connection, keys, "ranker").delete()
+    assert connection.command("HGET", keys.progress, "retired:ranker") is None
 
 
 def test_read_sends_only_what_is_new(connection: Connection, keys: ShardKeys) -> None:

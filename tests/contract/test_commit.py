@@ -3,8 +3,10 @@
 import pytest
 
 from barograph_core.errors import CommandRefusedError
-from barograph_core.keys import ShardKeys
-from barograph_core.stream import Connection, Reply, Value, as_hash, as_int, as_list, as_text
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
+from barograph_core.server.link import Reply, Value
+from barograph_core.server.replies import as_hash, as_int, as_list, as_text
 from tests.support import append, stream_ids
 
 GROUP = "aggregator"

@@ -3,7 +3,7 @@
 import pytest
 
 from barograph_core.errors import CommandRefusedError
-from barograph_core.stream import Connection
+from barograph_core.server.connection import Connection
 
 
 def test_an_error_within_a_pipeline_is_told_as_it_is(connection: Connection) -> None:

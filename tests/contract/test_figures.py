@@ -1,17 +1,18 @@
-"""Figures beside the roll-ups: written as these close, in the order of the panes, revised with them, read by series."""
+"""Figures next to the roll-ups: written as these close, in the order of panes, revised with them, read by series."""
 
 import pytest
 
-from barograph_aggregator.closing import Closer
+from barograph_aggregator.close.closer import Closer
 from barograph_aggregator.settings import AggregatorSettings
 from barograph_core.errors import CommandRefusedError
-from barograph_core.events import KINDS
-from barograph_core.figure_store import FigureRange, FigureStore, SeriesNames
-from barograph_core.keys import ShardKeys
-from barograph_core.pane_parts import marked
-from barograph_core.self_metrics import Counters
+from barograph_core.events.kinds import KINDS
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
+from barograph_core.server.link import Value
 from barograph_core.steps import DEFAULT_KEEP, parse_keep
-from barograph_core.stream import Connection, Value
+from barograph_core.store.figure_store import FigureRange, FigureStore, SeriesNames
+from barograph_core.store.parts import marked
+from barograph_core.workers.counters import WorkerCounters
 from tests.batches import Event, decoded, panes_by_start, request
 
 STEPS = parse_keep(DEFAULT_KEEP)
@@ -23,7 +24,7 @@ A, B = ("/a", "GET"), ("/b", "GET")
 
 @pytest.fixture
 def closer(connection: Connection, keys: ShardKeys) -> Closer:
-    return Closer(connection, keys, AggregatorSettings(), STEPS, Counters())
+    return Closer(connection, keys, AggregatorSettings(), STEPS, WorkerCounters())
 
 
 def roll_up(connection: Connection, keys: ShardKeys, closer: Closer, minute: int, *events: Event) -> None:
@@ -59,7 +60,7 @@ def test_figures_lie_in_the_order_of_the_panes(connection: Connection, keys: Sha
 
 
 def test_a_revision_replaces_the_figures(connection: Connection, keys: ShardKeys, closer: Closer) -> None:
-    """First, last or between others, and never beside the old ones."""
+    """The new record replaces the old one, whether it is the first, the last or between others."""
     for minute in (1, 2, 3):
         roll_up(connection, keys, closer, minute, request(minute * 60_000, route="/a"))
     for minute in (2, 3, 1):
@@ -100,3 +101,13 @@ def test_a_roll_up_without_proper_figures_is_refused(connection: Connection, key
     with pytest.raises(CommandRefusedError, match="lacks its figures"):
         connection.call("baro_close_1", names, [*head, *pane])
     assert connection.command("EXISTS", block) == 0
+
+
+def test_names_of_a_block_that_gains_series_take_bounded_memory(connection: Connection, keys: ShardKeys) -> None:
+    """Each new series of a block is another set of names: what is in no block any more is forgotten."""
+    names, block = SeriesNames(), keys.panes("ranker", 10_000, 0)
+    for number in range(50):
+        connection.command("HSET", block, f'["request","/{number}","GET"]', b"figures")
+        (found,) = names.of_blocks(connection, [block])
+        assert len(found["request"]) == number + 1
+    assert names.held <= 2

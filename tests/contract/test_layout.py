@@ -3,8 +3,9 @@
 import pytest
 
 from barograph_core.errors import CommandRefusedError
-from barograph_core.keys import ShardKeys, meta_key
-from barograph_core.stream import Connection, as_hash, as_list, as_text
+from barograph_core.keyspace.keys import ShardKeys, meta_key
+from barograph_core.server.connection import Connection
+from barograph_core.server.replies import as_hash, as_list, as_text
 from tests.support import append, request_batch
 
 GROUP = "aggregator"

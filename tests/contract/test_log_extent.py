@@ -3,10 +3,11 @@
 import pytest
 
 from barograph_cli.failure import CommandError
-from barograph_cli.history.log_reader import read_extent, read_log, read_logs
-from barograph_cli.history.stretch import LogExtent
-from barograph_core.keys import ShardKeys
-from barograph_core.stream import Connection, EntryId
+from barograph_cli.history.log.complete_range import LogExtent
+from barograph_cli.history.log.reader import read_extent, read_log, read_logs
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
+from barograph_core.server.replies import EntryId
 
 FIRST, LAST = EntryId(0, 1), EntryId(10**9, 0)
 

@@ -3,8 +3,10 @@
 import pytest
 
 from barograph_core.errors import CommandRefusedError
-from barograph_core.keys import ShardKeys
-from barograph_core.stream import Connection, Value, as_list
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
+from barograph_core.server.link import Value
+from barograph_core.server.replies import as_list
 
 GROUP = "notifier:hook"
 

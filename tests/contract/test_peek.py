@@ -2,11 +2,12 @@
 
 import pytest
 
-from barograph_core.encode import encode_batch, entry_fields
-from barograph_core.events import KINDS
-from barograph_core.keys import ShardKeys
-from barograph_core.library import ensure_library
-from barograph_core.stream import Connection, as_list, as_text
+from barograph_core.events.encode import encode_batch, entry_fields
+from barograph_core.events.kinds import KINDS
+from barograph_core.functions.library import ensure_library
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
+from barograph_core.server.replies import as_list, as_text
 from tests.batches import encoded, request
 from tests.support import append, request_batch
 

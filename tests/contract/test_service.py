@@ -2,11 +2,12 @@
 
 import pytest
 
-from barograph_core.alerts import AlertRecord, AlertState, Severity
-from barograph_core.keys import ShardKeys
-from barograph_core.service_end import ServiceEnd, Waiting, retire_call
-from barograph_core.stream import Connection, Entry, EntryId, as_entries, as_hash, as_int, as_list, as_text
-from barograph_core.transitions import Transition
+from barograph_core.alerts.record import AlertRecord, AlertState, Severity
+from barograph_core.alerts.transition import Transition
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
+from barograph_core.server.replies import Entry, EntryId, as_entries, as_hash, as_int, as_list, as_text
+from barograph_core.services.ending import ServiceEnd, Waiting, retire_call
 from tests.support import append, request_batch, stream_ids
 
 GROUP = "aggregator"
@@ -70,7 +71,7 @@ def test_a_retired_service_leaves_the_lists(connection: Connection, keys: ShardK
     append(connection, keys, {}, mode="heartbeat", seq=0, through_ms=5_000)
     connection.command("HSET", keys.panes("ranker", 1_000, 0), "1000", b"pane")
     assert end.retire(EntryId(0, 0)) is None
-    assert told_of_endings(connection, keys) == {"series_dropped": b"1"}
+    assert told_of_endings(connection, keys) == {"series_dropped": b"1", "retired:ranker": b"5000"}
     gone = (keys.closed, keys.heard, keys.producers("ranker"), keys.series("ranker"), keys.state("ranker"))
     assert connection.command("EXISTS", *gone) == 0
     assert connection.command("EXISTS", keys.panes("ranker", 1_000, 0)) == 1
@@ -98,7 +99,7 @@ def test_a_firing_alert_of_a_retired_service_is_resolved_and_says_why(
     list_service(connection, keys)
     firing = alert(connection, keys, AlertState.FIRING)
     alert(connection, keys, AlertState.PENDING)
-    connection.command("SET", keys.cooldown(firing.alert_id), "error:300000")
+    connection.command("HSET", keys.quiet(firing.alert_id), "hook", "1 error 300000 1 firing")
     end.retire(EntryId(0, 0))
     assert end.end_alerts("ops", 9_000) == 2
     end.retire(EntryId(0, 0))
@@ -108,7 +109,7 @@ def test_a_firing_alert_of_a_retired_service_is_resolved_and_says_why(
         (AlertState.FIRING, AlertState.RESOLVED, True, "service_retired", "ops"),
         (AlertState.PENDING, AlertState.INACTIVE, False, "service_retired", "ops"),
     ]
-    assert connection.command("EXISTS", keys.state("ranker"), keys.cooldown(firing.alert_id)) == 0
+    assert connection.command("EXISTS", keys.state("ranker"), keys.quiet(firing.alert_id)) == 0
 
 
 def _transition(entry: Entry) -> Transition:
@@ -142,7 +143,7 @@ def test_a_deleted_service_leaves_no_key(connection: Connection, keys: ShardKeys
     list_service(connection, keys)
     append(connection, keys, {}, mode="heartbeat", seq=0, through_ms=5_000)
     firing = alert(connection, keys, AlertState.FIRING)
-    connection.command("SET", keys.cooldown(firing.alert_id), "error:300000")
+    connection.command("HSET", keys.quiet(firing.alert_id), "hook", "1 error 300000 1 firing")
     connection.command("XGROUP", "CREATE", keys.alerts, "notifier:hook", "0", "MKSTREAM")
     connection.command("HSET", keys.outbox_items("hook", firing.alert_id), "1-0", "{}")
     connection.command("RPUSH", keys.parts("ranker", 1_000), b"part")
@@ -154,7 +155,8 @@ def test_a_deleted_service_leaves_no_key(connection: Connection, keys: ShardKeys
     deleted = end.delete()
     assert (deleted.entry_id, deleted.keys) == (EntryId(0, 0), 10)
     assert end.finish_deletion() is None
-    assert all_keys(connection, keys) == sorted([keys.alerts, keys.progress])
+    # The producer lives: without its last number it would send batches a second time.
+    assert all_keys(connection, keys) == sorted([keys.alerts, keys.progress, keys.sequence(INSTANCE)])
     assert told_of_endings(connection, keys) == {"deletions": b"1", "series_dropped": b"1"}
 
 

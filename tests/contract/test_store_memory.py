@@ -5,10 +5,12 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from barograph_core.errors import BarographError
-from barograph_core.keys import ShardKeys
-from barograph_core.library import ensure_library
-from barograph_core.service_end import ServiceEnd
-from barograph_core.stream import Connection, Value, as_hash, as_int, as_list
+from barograph_core.functions.library import ensure_library
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
+from barograph_core.server.link import Value
+from barograph_core.server.replies import as_hash, as_int, as_list
+from barograph_core.services.ending import ServiceEnd
 
 SPAN_MS = 10_000
 

@@ -3,8 +3,10 @@
 import pytest
 
 from barograph_core.errors import CommandRefusedError
-from barograph_core.keys import ShardKeys
-from barograph_core.stream import Connection, Reply, as_int
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
+from barograph_core.server.link import Reply
+from barograph_core.server.replies import as_int
 
 
 def tell(connection: Connection, keys: ShardKeys, before: str, told: str, end_ms: int | str = 2_000) -> int:

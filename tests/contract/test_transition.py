@@ -3,8 +3,10 @@
 import pytest
 
 from barograph_core.errors import CommandRefusedError
-from barograph_core.keys import ShardKeys
-from barograph_core.stream import Connection, Reply, Value, as_hash, as_list, as_text
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
+from barograph_core.server.link import Reply, Value
+from barograph_core.server.replies import as_hash, as_list, as_text
 
 GROUP = "alerter"
 
@@ -123,3 +125,35 @@ def test_a_wrong_life_of_a_cooldown_key_applies_nothing(
     with pytest.raises(CommandRefusedError, match="do not add up"):
         transition(connection, keys, ("a", "x", "none", FIRING), ("b", "x", "claim", FIRING), claim_ms=claim_ms)
     assert connection.command("EXISTS", keys.state("ranker"), keys.alerts) == 0
+
+
+@pytest.mark.parametrize(
+    ("mode", "given", "expected"),
+    [("announce", ["reason", "late"], b"late"), ("announce", [], b""), ("recall", [], b"reminder")],
+)
+def test_the_reason_of_a_firing_stands_as_given(
+    connection: Connection, keys: ShardKeys, mode: str, given: list[str], expected: bytes
+) -> None:
+    """The server adds one only where there is none."""
+    fields = [*FIRING, *given]
+    args: list[Value] = [
+        GROUP,
+        "mine",
+        "ranker",
+        0,
+        "",
+        "",
+        "",
+        86_400_000,
+        0,
+        "a",
+        "x",
+        mode,
+        "error:300000:1000",
+        0,
+        len(fields),
+    ]
+    names = [keys.state("ranker"), keys.metrics, keys.alerts, keys.quiet("a")]
+    connection.call("baro_transition_1", names, [*args, *fields])
+    (entry,) = alerts(connection, keys)
+    assert (entry["notify"], entry["reason"]) == (b"1", expected)

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from barograph_core.keys import ShardKeys
-from barograph_core.library import ensure_library
-from barograph_core.stream import Connection, as_hash, as_list
+from barograph_core.functions.library import ensure_library
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
+from barograph_core.server.replies import as_hash, as_list
 from barograph_producer import Producer
 from tests.support import wait_until
 

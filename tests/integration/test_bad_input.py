@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from barograph_core.keys import ShardKeys
-from barograph_core.messagepack import pack
-from barograph_core.stream import Value
+from barograph_core.events.messagepack import pack
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.link import Value
 from tests.integration.pipeline import Pipeline, running_pipeline
 from tests.support import request_batch, wait_until
 
@@ -30,6 +30,7 @@ MALFORMED: dict[str, dict[str, Value]] = {
     "nothing of ours": {"hello": "world"},
     "unknown schema version": {**GOOD, "v": "2"},
     "unknown kind": {**GOOD, "kind": "weather"},
+    "a measure of a newer version": {**GOOD, "data": packed(doubles(5.0), doubles(1.0))},
     "not msgpack": {**GOOD, "data": b"\xc1\xc1"},
     "oversized": {**GOOD, "data": b"\0" * 1_100_000},
     "more events than allowed": {**GOOD, "n": 1_001},

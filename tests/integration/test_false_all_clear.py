@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from barograph_core.keys import ShardKeys
+from barograph_core.keyspace.keys import ShardKeys
 from tests.integration.pipeline import Pipeline, running_pipeline
 from tests.support import wait_until
 

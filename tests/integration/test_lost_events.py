@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from barograph_cli.__main__ import main
-from barograph_core.keys import ShardKeys
-from barograph_core.pipeline import PipelineReader
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.pipeline.reader import PipelineReader
 from tests.integration.pipeline import running_pipeline
 from tests.support import wait_until
 

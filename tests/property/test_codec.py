@@ -7,13 +7,13 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from barograph_core.decode import decode_batch
-from barograph_core.entry_decoder import DecodedEntries, EntryDecoder
+from barograph_core.decode.batch import decode_batch
+from barograph_core.decode.block import EventBlock
+from barograph_core.decode.entries import DecodedEntries, EntryDecoder
 from barograph_core.errors import MalformedEventError
-from barograph_core.event_block import EventBlock
-from barograph_core.events import KINDS, MAX_MAGNITUDE, Kind
-from barograph_core.messagepack import pack
-from barograph_core.pane import Pane
+from barograph_core.events.kinds import KINDS, MAX_MAGNITUDE, Kind, Measure
+from barograph_core.events.messagepack import pack
+from barograph_core.panes.pane import Pane
 from tests.batches import Event, entry, with_fields
 
 LABEL = st.text(st.characters(codec="utf-8"), max_size=12)
@@ -31,11 +31,14 @@ def labels_of(kind: Kind) -> st.SearchStrategy[tuple[str | int, ...]]:
     )
 
 
+def _values_of(measure: Measure) -> st.SearchStrategy[float]:
+    if measure.is_flag:
+        return st.sampled_from((0.0, 1.0))
+    return st.tuples(st.sampled_from((-1, 1)), MAGNITUDE).map(math.prod) if measure.is_signed else MAGNITUDE
+
+
 def events_of(kind: Kind) -> st.SearchStrategy[list[Event]]:
-    columns = [
-        st.none() | (st.tuples(st.sampled_from((-1, 1)), MAGNITUDE).map(math.prod) if measure.is_signed else MAGNITUDE)
-        for measure in kind.measures
-    ]
+    columns = [st.none() | _values_of(measure) for measure in kind.measures]
     return st.lists(labels_of(kind), min_size=1, max_size=4).flatmap(
         lambda series: st.lists(
             st.builds(Event, st.sampled_from(series), TIME_MS, st.tuples(*columns), WEIGHT), min_size=1, max_size=30
@@ -50,7 +53,7 @@ BASE = entry("request", [Event(("/a", "GET", 200), 1_000, (1.5,)), Event(("/b", 
 @settings(max_examples=60, deadline=None)
 @given(KIND_AND_EVENTS)
 def test_decoding_undoes_encoding(given_events: tuple[Kind, list[Event]]) -> None:
-    """Every event comes back with its labels, time and values, to the bit, as often as its weight says."""
+    """Every event comes back with its labels, time and values, to the bit, repeated by its weight."""
     kind, records = given_events
     batch = decode_batch(entry(kind.name, records)).expanded()
     events = [record for record in records for _ in range(record.weight)]
@@ -146,7 +149,7 @@ ENTRIES = st.lists(KIND_AND_EVENTS, min_size=1, max_size=6).map(
 @settings(max_examples=60, deadline=None)
 @given(st.lists(ENTRIES, min_size=1, max_size=3))
 def test_many_entries_are_read_as_each_alone(reads: list[list[dict[bytes, bytes]]]) -> None:
-    """Whatever kinds, widths and absent columns stand beside each other, and whatever was read before."""
+    """Kinds, widths and absent columns may be mixed in any way, and any entries may have been read before."""
     decoder = EntryDecoder()
     for entries in reads:
         assert facts(decoder.decode(entries)) == [decode_alone(one) for one in entries]

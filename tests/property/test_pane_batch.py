@@ -3,8 +3,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from barograph_core.pane import Pane
-from barograph_core.pane_batch import merge_each
+from barograph_core.panes.merge_each import merge_each
+from barograph_core.panes.pane import Pane
 from tests.batches import Event, decoded, panes_by_start
 from tests.property.test_sketch_and_pane import CUSTOM, REQUEST
 
@@ -19,7 +19,7 @@ def parts_of(drawn: Drawn) -> list[Pane]:
     panes: list[Pane] = []
     for kind, custom, requests in drawn:
         events = custom if kind == "custom" else requests
-        panes += panes_by_start([decoded(kind, events)], 1_000_000).values() if events else [Pane.empty()]
+        panes += panes_by_start([decoded(kind, events)], 1_000_000).values() if events else [Pane.EMPTY]
     return panes
 
 

@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from barograph_core.errors import MalformedEventError
-from barograph_core.events import MAX_MAGNITUDE
-from barograph_core.pane import Pane
-from barograph_core.sketch import RELATIVE_ACCURACY, bin_values
+from barograph_core.events.kinds import MAX_MAGNITUDE
+from barograph_core.numerics.sketch import RELATIVE_ACCURACY, bin_values
+from barograph_core.panes.pane import Pane
 from tests.batches import Event, decoded, panes_by_start, values
 from tests.reference import exact_sum, merged, row_of, sketch_of
 

@@ -19,8 +19,12 @@ def produce() -> ProducerStats:
     producer.request(route="/predict", method="POST", status=200, duration_ms=12.5)
     producer.model(model="ctr", version="7", latency_ms=8.1, confidence=0.72, prediction=0.31, absolute_error=4.1)
     producer.model(model="ctr", version="7", absolute_error=4.1)
+    producer.model("ctr", latency_ms=8.1, failed=True)
     producer.system(instance="a", scope="process", memory_mb=120.5, cpu_percent=3.0)
     producer.observe("queue_depth", 17, pool="gpu")
+    producer.observe("queue_depth", 17, pool="gpu", at_ms=1_700_000_000_000)
+    producer.request("/predict", "POST", 200, 12.5, at_ms=1_700_000_000_000.5)
+    producer.models(model="ctr", prediction=[0.3], at_ms=1_700_000_000_000)
     record = producer.bind_request(route="/predict", method="POST")
     record(12.5)
     is_empty: bool = producer.flush(timeout_s=1.0)
@@ -33,6 +37,7 @@ def predict_in_batches(producer: Producer) -> None:
     producer.models(model="ctr", version="7", prediction=[0.3, 0.4], confidence=(0.7, None), latency_ms=8.1)
     producer.models("ctr", prediction=array("d", [0.3]), absolute_error=memoryview(array("d", [0.1])))
     producer.models("ctr", prediction=np.zeros(3), confidence=np.float32(0.5))
+    producer.models("ctr", prediction=[0.3, None], failed=[False, True])
 
 
 class Answer(NamedTuple):

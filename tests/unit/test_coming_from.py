@@ -9,9 +9,9 @@ from typing import cast
 
 import pytest
 
-from barograph_alerter.rule_parser import parse_rules
+from barograph_alerter.rules.reading import parse_rules
 from barograph_core.errors import Problem
-from barograph_core.settings import load_config
+from barograph_core.settings.config_file import load_config
 from barograph_producer import Producer
 from tests.batches import custom, encoded, request
 from tests.unit.console.fakes import NOW_MS, Console, FakePanes, panes_of

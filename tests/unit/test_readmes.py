@@ -8,8 +8,9 @@ import pytest
 from barograph_aggregator.settings import AggregatorSettings
 from barograph_alerter.settings import AlerterSettings
 from barograph_console.settings import ConsoleSettings
-from barograph_core.setting_fields import fields_of
-from barograph_core.settings import ServerSettings, variable_name
+from barograph_core.settings.fields import fields_of
+from barograph_core.settings.load import variable_name
+from barograph_core.settings.server import ServerSettings
 from barograph_notifier.settings import NotifierSettings
 from barograph_producer import Producer
 

@@ -1,1 +1,1 @@
-"""A real ML API under load, taken through an incident and back, watched by the whole pipeline."""
+"""Runs a real ML API under load through an incident and back, watched by the whole pipeline."""

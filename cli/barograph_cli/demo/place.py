@@ -8,15 +8,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from barograph_cli.demo.config import demo_config
+from barograph_cli.demo.config import SERVICE, demo_config
 from barograph_cli.failure import CommandError
+from barograph_cli.local.ports import free_port, is_port_free
+from barograph_cli.local.stages import local_url
+from barograph_cli.local.state_dir import LOCK_FILE
 from barograph_cli.options import open_connection
-from barograph_cli.stages import free_port, is_port_free
-from barograph_cli.state_dir import LOCK_FILE
 from barograph_core.errors import BarographError
-from barograph_core.keys import ShardKeys
-from barograph_core.settings import ServerSettings
-from barograph_core.stream import as_bytes, as_list
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.replies import as_bytes, as_list
+from barograph_core.settings.server import ServerSettings
 
 RUNS_KEPT: Final = 5
 DEFAULT_CONSOLE_PORT: Final = 8642
@@ -41,6 +42,11 @@ class Place:
     console_host: str
     console_port: int
     service_port: int
+
+    @property
+    def page_url(self) -> str:
+        """Return where the console shows the demo's service."""
+        return f"{local_url(self.console_host, self.console_port)}/?service={SERVICE}&range=5m"
 
     @property
     def config(self) -> Path:
@@ -70,7 +76,7 @@ def make_place(state_dir: Path, settings: ServerSettings, *, host: str, port: in
     """
     if port and not is_port_free(host, port):
         raise CommandError(f"{host}:{port} is in use: choose another port with --port")
-    # A default that is taken, by `barograph up` perhaps, must not keep anyone from the demo.
+    # Take a free port where the default one is in use, for example by `barograph up`.
     usual = DEFAULT_CONSOLE_PORT if port is None and is_port_free(host, DEFAULT_CONSOLE_PORT) else 0
     runs = state_dir / "demo"
     runs.mkdir(exist_ok=True)
@@ -88,7 +94,7 @@ def make_place(state_dir: Path, settings: ServerSettings, *, host: str, port: in
 
 
 def remove_old_runs(runs: Path, kept: int) -> None:
-    """Remove all but the newest ``kept`` runs; one that still goes on is left alone."""
+    """Remove all but the newest ``kept`` runs; a run that still goes on stays."""
     directories = sorted((path for path in runs.iterdir() if path.is_dir()), key=lambda path: path.name)
     for directory in directories[: max(0, len(directories) - kept)]:
         if not _is_in_use(directory):

@@ -1,4 +1,4 @@
-"""The API of the demo and its load, as child processes, and the switch that breaks the API."""
+"""The API of the demo and its load, as child processes, and the switch that rolls a version out."""
 
 import json
 from collections.abc import Mapping
@@ -8,12 +8,12 @@ from typing import Final, cast
 
 import urllib3
 
-from barograph_cli.demo.faults import Faults
-from barograph_cli.supervisor import ChildSpec
+from barograph_cli.demo.api.rollout import Rollout
+from barograph_cli.local.supervisor import ChildSpec
 
 SERVICE_CHILD: Final = "service"
 LOAD_CHILD: Final = "load"
-# What the load asks for; the fault switch and the readiness probe do not count.
+# Routes that the load requests. Requests of the rollout switch and the readiness probe are not compared.
 LOADED_ROUTES: Final = frozenset({"/predict", "/feedback", "/meters/{meter_id}"})
 _TIMEOUT_S: Final = 3.0
 
@@ -23,13 +23,13 @@ def service_spec(log_dir: Path, environ: Mapping[str, str], host: str, port: int
     log_dir.mkdir(parents=True, exist_ok=True)
     prefix = environ.get("BAROGRAPH_PREFIX")
     flags = ("--host", host, "--port", str(port), *(("--prefix", prefix) if prefix else ()))
-    return ChildSpec(SERVICE_CHILD, "barograph_cli.demo.service", flags, log_dir / "service.log", environ)
+    return ChildSpec(SERVICE_CHILD, "barograph_cli.demo.api.service", flags, log_dir / "service.log", environ)
 
 
 def load_spec(log_dir: Path, port: int, ledger: Path | None) -> ChildSpec:
     """Return the process of the load, which counts into ``ledger`` at its end."""
     flags = ("--port", str(port), *(("--ledger", str(ledger)) if ledger is not None else ()))
-    return ChildSpec(LOAD_CHILD, "barograph_cli.demo.load", flags, log_dir / "load.log")
+    return ChildSpec(LOAD_CHILD, "barograph_cli.demo.api.load", flags, log_dir / "load.log")
 
 
 def read_answered(ledger: Path) -> int | None:
@@ -42,16 +42,16 @@ def read_answered(ledger: Path) -> int | None:
         return None
 
 
-class FaultSwitch:
-    """Breaks and mends the API through its own endpoint."""
+class RolloutSwitch:
+    """Sets the rollout of the API through its own endpoint."""
 
     def __init__(self, service_url: str) -> None:
-        self._url = f"{service_url}/faults"
+        self._url = f"{service_url}/rollout"
         self._http = urllib3.PoolManager(timeout=urllib3.Timeout(total=_TIMEOUT_S), retries=False)
 
-    def set(self, faults: Faults) -> bool:
-        """Break what ``faults`` says and mend the rest; say whether the API took it."""
-        body = json.dumps(asdict(faults)).encode()
+    def set(self, rollout: Rollout) -> bool:
+        """Replace the rollout and return whether the API took it."""
+        body = json.dumps(asdict(rollout)).encode()
         try:
             response = self._http.request("PUT", self._url, body=body, headers={"Content-Type": "application/json"})
         except urllib3.exceptions.HTTPError:

@@ -1,4 +1,4 @@
-"""The webhook's receiver: the demo's stand-in for a chat or a pager, so that a delivery can be seen to arrive."""
+"""Receives the webhook's notifications, in place of a chat or a pager, so that the demo can show that they arrive."""
 
 import json
 import threading
@@ -10,7 +10,7 @@ _MAX_BODY_BYTES: Final = 1_048_576
 
 
 def is_notification(raw: bytes) -> bool:
-    """Say whether a body can be our own webhook format: a JSON object that tells of an alert, or of several."""
+    """Say whether a body can be our own webhook format: a JSON object with one alert or several."""
     try:
         body: object = json.loads(raw)
     except ValueError:

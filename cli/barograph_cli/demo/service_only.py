@@ -7,14 +7,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from barograph_cli.demo.faults import INCIDENT
+from barograph_cli.demo.api.rollout import faulty_rollout
 from barograph_cli.demo.processes import SERVICE_CHILD, load_spec, service_spec
 from barograph_cli.failure import DONE
-from barograph_cli.stages import Readiness, free_port, local_url
-from barograph_cli.supervisor import Supervisor
+from barograph_cli.local.ports import free_port
+from barograph_cli.local.stages import Readiness, local_url
+from barograph_cli.local.supervisor import Supervisor
 from barograph_core.clock import SystemClock
-from barograph_core.settings import DEFAULT_URL, hide_password
-from barograph_core.worker import stop_on_signals
+from barograph_core.settings.secrets import hide_password
+from barograph_core.settings.server import DEFAULT_URL
+from barograph_core.workers.process import stop_on_signals
 
 _CHECK_EVERY_S: Final = 0.25
 
@@ -34,8 +36,8 @@ def run_service_only(host: str, port: int, environ: Mapping[str, str]) -> int:
             supervisor.start([load_spec(logs, port, None)])
             server = hide_password(environ.get("BAROGRAPH_URL") or DEFAULT_URL)
             _say(f"barograph demo service ready: {url}/docs   server {server}")
-            faults = json.dumps(asdict(INCIDENT))
-            _say(f"an incident: curl -X PUT {url}/faults -H 'Content-Type: application/json' -d '{faults}'")
+            rollout = json.dumps(asdict(faulty_rollout("2")))
+            _say(f"an incident: curl -X PUT {url}/rollout -H 'Content-Type: application/json' -d '{rollout}'")
             while not stop.wait(_CHECK_EVERY_S):
                 supervisor.check()
         finally:

@@ -1,1 +1,1 @@
-"""The log as history: what `replay`, `export` and `import` share."""
+"""The log as history: `replay` rebuilds panes from it, `export` writes it as rows, `import` brings rows back."""

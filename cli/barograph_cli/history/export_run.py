@@ -1,18 +1,20 @@
-"""Turns the log of all shards into rows, in the order of arrival, a page in memory at a time."""
+"""Turns the log of all shards into rows, in the order of arrival, with one page in memory at a time."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from barograph_cli.history.event_row import EventRow, rows_of
-from barograph_cli.history.log_reader import read_extent, read_logs
-from barograph_cli.history.range_arguments import Range
-from barograph_cli.history.selection import Glance, Selection, read_deleted
-from barograph_cli.history.series_decisions import SeriesBeyondCap
-from barograph_core.decode import decode_batch
+from barograph_cli.history.log.range_arguments import TimeRange
+from barograph_cli.history.log.reader import read_extent, read_logs
+from barograph_cli.history.log.selection import Glance, Selection
+from barograph_cli.history.rebuild.series_decisions import SeriesBeyondCap
+from barograph_cli.history.rows.event_row import EventRow, rows_of
+from barograph_core.decode.batch import decode_batch
 from barograph_core.errors import MalformedEventError
-from barograph_core.keys import ShardKeys
-from barograph_core.stream import Connection, Entry, EntryId
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
+from barograph_core.server.replies import Entry, EntryId
+from barograph_core.services.ending import read_deleted
 
 _ROWS_AT_ONCE = 2_000
 _ENDLESS_MS = 2**53
@@ -20,12 +22,12 @@ _ENDLESS_MS = 2**53
 
 @dataclass(frozen=True, slots=True)
 class ExportReport:
-    """What was written.
+    """The counts of an export.
 
     Attributes:
-        events: More than rows where rows are samples that stand for several.
-        unreadable: Entries that are no event batch; they are left out.
-        log_begins_after: Entries up to here may be gone from some shard; ``None`` when none are.
+        events: More than ``rows`` if a row is a sample that stands for several events.
+        unreadable: Entries that are not an event batch; they are left out.
+        log_begins_after: Entries up to here may be gone from some shard; ``None`` when none are gone.
     """
 
     entries: int
@@ -39,7 +41,7 @@ class ExportReport:
 class Exporter:
     """Exports the events of a range."""
 
-    def __init__(self, connection: Connection, shards: Sequence[ShardKeys], wanted: Range, series_cap: int) -> None:
+    def __init__(self, connection: Connection, shards: Sequence[ShardKeys], wanted: TimeRange, series_cap: int) -> None:
         self._connection = connection
         self._shards = shards
         self._selections = [
@@ -56,14 +58,14 @@ class Exporter:
         self._by_kind: Counter[str] = Counter()
 
     def run(self, write: Callable[[Sequence[EventRow]], None], progress: Callable[[float, int], None]) -> ExportReport:
-        """Give all rows to ``write``.
+        """Pass all rows to ``write``.
 
         Args:
-            write: Takes some thousand rows at a time.
-            progress: Told which share of the log is read, and up to when.
+            write: Called with some thousand rows at a time.
+            progress: Called with the share of the log that is read, and the time of its newest entry.
 
         Raises:
-            BarographError: The server is gone or refuses, or the log was trimmed while it was read.
+            BarographError: The server is unreachable or refuses, or the log was trimmed while it was read.
         """
         extents = [read_extent(self._connection, keys.events) for keys in self._shards]
         streams = [keys.events for keys in self._shards]

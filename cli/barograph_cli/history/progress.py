@@ -1,4 +1,4 @@
-"""A progress bar for who watches; nothing in a pipe, where it would only be noise."""
+"""A progress bar on a terminal, and nothing elsewhere."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -9,10 +9,10 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 
 class Advance(Protocol):
-    """Shows how far the work has come."""
+    """Shows the progress of the work."""
 
     def __call__(self, done: float, text: str) -> None:
-        """Show that ``done`` of the total is done, and ``text`` beside it."""
+        """Show that ``done`` of the total is done, with ``text`` next to it."""
         ...
 
 
@@ -21,8 +21,8 @@ def shown_progress(what: str, total: float | None) -> Generator[Advance, None, N
     """Show a bar on standard error while the block runs, if that is a terminal.
 
     Args:
-        what: Stands before the bar.
-        total: What ``done`` grows to; ``None`` when nobody knows.
+        what: Label of the bar.
+        total: Final value of ``done``; ``None`` when it is unknown.
     """
     console = Console(stderr=True)
     if not console.is_terminal:

@@ -1,4 +1,4 @@
-"""What a replay is to do: kept with the new prefix, so that one that was killed goes on with the same."""
+"""The job of a replay. It is stored in the new prefix, so that a killed replay can be resumed with the same job."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -6,28 +6,31 @@ from typing import cast
 
 from barograph_aggregator.settings import AggregatorSettings
 from barograph_cli.failure import USAGE, CommandError
-from barograph_cli.history.log_reader import read_extent
-from barograph_cli.history.new_prefix import Job
-from barograph_cli.history.range_arguments import Range
-from barograph_cli.history.stretch import Stretch, stretch_of
-from barograph_core.keys import ShardKeys
-from barograph_core.settings import ServerSettings, hide_password
+from barograph_cli.history.log.complete_range import CompleteRange, complete_range_of
+from barograph_cli.history.log.range_arguments import TimeRange
+from barograph_cli.history.log.reader import read_extent
+from barograph_cli.history.rebuild.new_prefix import Job
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
+from barograph_core.server.replies import EntryId
+from barograph_core.settings.secrets import hide_password
+from barograph_core.settings.server import ServerSettings
 from barograph_core.steps import Step
-from barograph_core.stream import Connection, EntryId
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayJob:
-    """A range, and what of each shard's log it comes to.
+    """The part of each shard's log to replay.
 
     Attributes:
-        identity: Where from, and the settings that decide the outcome: the same in whoever goes on.
-        stretches: By the hash tag of the shard.
+        identity: The source and the settings that decide the outcome. A resumed replay must have the same.
+        services: Services to replay; empty for all.
+        ranges: By the hash tag of the shard.
     """
 
     identity: Mapping[str, object]
     services: tuple[str, ...]
-    stretches: Mapping[str, Stretch]
+    ranges: Mapping[str, CompleteRange]
 
     @classmethod
     def plan(
@@ -35,14 +38,14 @@ class ReplayJob:
         source: Connection,
         shards: Sequence[ShardKeys],
         identity: Mapping[str, object],
-        wanted: Range,
+        wanted: TimeRange,
         now_ms: int,
         settings: AggregatorSettings,
         steps: Sequence[Step],
     ) -> "ReplayJob":
-        """Return what ``wanted`` comes to, with the logs as they are."""
-        stretches = {
-            keys.tag: stretch_of(
+        """Return the job of ``wanted``, with the logs as they are now."""
+        ranges = {
+            keys.tag: complete_range_of(
                 read_extent(source, keys.events),
                 from_ms=wanted.from_ms,
                 to_ms=wanted.to_ms,
@@ -53,22 +56,22 @@ class ReplayJob:
             )
             for keys in shards
         }
-        return cls(identity, wanted.services, stretches)
+        return cls(identity, wanted.services, ranges)
 
     def as_document(self) -> Job:
         """Return the job as plain values."""
-        stretches = {
-            tag: {**asdict(stretch), "read_from": str(stretch.read_from), "read_to": str(stretch.read_to)}
-            for tag, stretch in self.stretches.items()
+        ranges = {
+            tag: {**asdict(complete), "read_from": str(complete.read_from), "read_to": str(complete.read_to)}
+            for tag, complete in self.ranges.items()
         }
-        return {"identity": dict(self.identity), "services": list(self.services), "stretches": stretches}
+        return {"identity": dict(self.identity), "services": list(self.services), "stretches": ranges}
 
     @classmethod
     def begun(cls, document: Job, identity: Mapping[str, object], prefix: str) -> "ReplayJob":
-        """Return the job that was kept with ``prefix``.
+        """Return the job that is stored in ``prefix``.
 
         Raises:
-            CommandError: It was begun with other settings, or from elsewhere.
+            CommandError: It was started with other settings, or from another source.
         """
         kept = cast("dict[str, object]", document["identity"])
         other = [name for name, value in identity.items() if kept.get(name) != value]
@@ -78,13 +81,13 @@ class ReplayJob:
                 f"the replay into prefix {prefix!r} was begun with {name} {kept.get(name)!r}, not {identity[name]!r}",
                 USAGE,
             )
-        stretches = cast("dict[str, dict[str, object]]", document["stretches"])
+        ranges = cast("dict[str, dict[str, object]]", document["stretches"])
         services = tuple(cast("list[str]", document["services"]))
-        return cls(kept, services, {tag: _stretch(values) for tag, values in stretches.items()})
+        return cls(kept, services, {tag: _complete_range(values) for tag, values in ranges.items()})
 
 
 def identity_of(server: ServerSettings, settings: AggregatorSettings) -> dict[str, object]:
-    """Return what must be the same when a replay goes on: the source, and what decides late, kept and closed."""
+    """Return what must be the same in a resumed replay: the source, and the settings for lateness, series and steps."""
     return {
         "url": hide_password(server.url),
         "prefix": server.prefix,
@@ -95,6 +98,6 @@ def identity_of(server: ServerSettings, settings: AggregatorSettings) -> dict[st
     }
 
 
-def _stretch(values: Mapping[str, object]) -> Stretch:
+def _complete_range(values: Mapping[str, object]) -> CompleteRange:
     ids = {name: EntryId.parse(cast("str", values[name])) for name in ("read_from", "read_to")}
-    return Stretch(**{**values, **ids})  # type: ignore[arg-type]  # as as_document wrote it
+    return CompleteRange(**{**values, **ids})  # type: ignore[arg-type]  # as as_document wrote it

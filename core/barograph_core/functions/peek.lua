@@ -1,16 +1,12 @@
--- baro_peek_1: the last entries of any barograph stream, decoded, for people with nothing but redis-cli.
--- KEYS stream      ARGV count      Replies one array an entry: its plain fields, then a line for each event. Cost: O(entries).
-local COLUMNS = {
-  request = {'duration_ms'},
-  model = {'latency_ms', 'confidence', 'prediction', 'absolute_error'},
-  system = {
-    'memory_mb', 'cpu_percent', 'memory_percent', 'disk_percent', 'threads', 'open_files', 'disk_read_mb_per_s',
-    'disk_write_mb_per_s', 'network_sent_mb_per_s', 'network_received_mb_per_s', 'load_1m', 'gc_collections',
-  },
-  custom = {'value'},
-}
+-- baro_peek_1: show the last entries of any barograph stream, decoded, to people who have only redis-cli.
+-- KEYS     stream
+-- ARGV     count
+-- Replies  one array for each entry: its plain fields, then a line for each event
+-- Cost     O(entries)
+-- MEASURES holds the names of each kind's columns; library.py writes it from the table of kinds.
 local WIDTHS = {B = 1, H = 2, I = 4, Q = 8, d = 8}
 local FORMATS = {B = '<B', H = '<H', I = '<I4', Q = '<I8', d = '<d'}
+local DEFAULT_COUNT, MOST_SHOWN = 5, 1000
 local MAX_LINES = 20
 
 local function cell(column, index)
@@ -18,7 +14,7 @@ local function cell(column, index)
   return (struct.unpack(FORMATS[code], column[2], (index - 1) * WIDTHS[code] + 1))
 end
 
--- A record that stands for several events (a sampled one) says so at its end.
+-- Returns how many events a record stands for: a sampled record carries that number in its last column.
 local function weight(batch, index)
   if type(batch[6]) ~= 'table' then return 1 end
   return cell(batch[6], index)
@@ -27,7 +23,7 @@ end
 local function event_line(kind, batch, index)
   local labels = batch[2][cell(batch[3], index) + 1]
   local line = {whole(batch[1] + cell(batch[4], index)), table.concat(labels, ' ')}
-  for i, name in ipairs(COLUMNS[kind]) do
+  for i, name in ipairs(MEASURES[kind]) do
     local column = batch[5][i]
     if type(column) == 'table' then
       local value = cell(column, index)
@@ -49,7 +45,7 @@ local function describe(id, flat)
     end
   end
   local lines = {table.concat(head, ' ')}
-  if fields['v'] == '1' and COLUMNS[fields['kind']] and fields['data'] then
+  if fields['v'] == '1' and MEASURES[fields['kind']] and fields['data'] then
     local ok, problem = pcall(function()
       local batch = cmsgpack.unpack(fields['data'])
       local n = tonumber(fields['n'])
@@ -62,8 +58,9 @@ local function describe(id, flat)
 end
 
 local function peek(keys, args)
-  local count = math.min(tonumber(args[1]) or 5, 1000)
-  local found, shown = redis.call('XREVRANGE', keys[1], '+', '-', 'COUNT', count), {}
+  local stream = keys[1]
+  local count = math.min(tonumber(args[1]) or DEFAULT_COUNT, MOST_SHOWN)
+  local found, shown = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', count), {}
   for i = #found, 1, -1 do shown[#shown + 1] = describe(found[i][1], found[i][2]) end
   return shown
 end

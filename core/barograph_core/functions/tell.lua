@@ -1,19 +1,21 @@
--- baro_tell_1: add a part to a pane of the pipeline's own figures, and note up to which totals they have been told.
--- KEYS parts open progress      ARGV end_ms member part told_before told
---      part: a mark of its own and the packed pane (pane_parts.py); member: of the pane in `open`
---      told: any text; told_before: as it was when the part was made, "" for none
--- Replies 1 | 0: somebody else has told meanwhile, nothing was written. Cost: O(1).
--- No allow-oom: what fills a full server further must not come from here.
+-- baro_tell_1: add a part to a pane of the pipeline's own metrics, and store the totals up to which they are reported.
+-- KEYS     parts open progress
+-- ARGV     end_ms member part told_before told
+--          part: a mark of its own and the packed pane (store/parts.py); member: of the pane in `open`
+--          told: the totals as any text; told_before: that text when the part was made, "" for none
+-- Replies  1 | 0: another worker has reported meanwhile, nothing was written
+-- Cost     O(1)
+-- Not allow-oom: the pipeline's own metrics must not fill a full server further.
 local function tell(keys, args)
-  local wrong = wrong_type({{keys[1], 'list'}, {keys[2], 'zset'}, {keys[3], 'hash'}})
-  if wrong then return fail(wrong) end
-  local wrong_argument = not_whole(args, {1})
-  if wrong_argument then return wrong_argument end
-  if #args ~= 5 then return fail('a part needs end, member and what was told') end
-  if (redis.call('HGET', keys[3], 'told') or '') ~= args[4] then return 0 end
-  redis.call('RPUSH', keys[1], args[3])
-  redis.call('ZADD', keys[2], args[1], args[2])
-  redis.call('HSET', keys[3], 'told', args[5])
+  local parts, open, progress = keys[1], keys[2], keys[3]
+  local end_ms, member, part, told_before, told = args[1], args[2], args[3], args[4], args[5]
+  local problem = wrong_type({{parts, 'list'}, {open, 'zset'}, {progress, 'hash'}}) or not_whole('end_ms', end_ms)
+  if problem then return problem end
+  if #args ~= 5 then return fail('a part needs end_ms, member, part, told_before and told') end
+  if (redis.call('HGET', progress, 'told') or '') ~= told_before then return 0 end
+  redis.call('RPUSH', parts, part)
+  redis.call('ZADD', open, end_ms, member)
+  redis.call('HSET', progress, 'told', told)
   return 1
 end
 

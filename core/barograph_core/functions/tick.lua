@@ -1,48 +1,57 @@
--- baro_tick_1: move the cursors of quiet services, with one entry for all of them.
--- KEYS closed open metrics producers...      ARGV step_ms through_ms no_data_ms keep_ms service(one for each producers key)
--- Replies the services left behind because an instance is missing: each gets an empty pane closed instead,
--- which records how many are missing. One whose producers key holds something else is left behind too: that closing is
--- refused, and the others move on. Services with an open pane between their cursor and through_ms are passed over.
--- Cost: O(services + open panes that end after the first cursor). allow-oom: as close.
-local function busy_services(open, step, first, through)
+-- baro_tick_1: advance the cursors of quiet services, with one metrics entry for all of them.
+-- KEYS     closed open metrics producers...
+-- ARGV     step_ms through_ms no_data_ms keep_ms service(one for each producers key)
+-- Replies  the services left behind because an instance is missing: the caller closes an empty pane of each, which
+--          records how many are missing. A service whose producers key has the wrong type is left behind too: closing its
+--          pane is refused, and the other services advance.
+-- Cost     O(services + open panes that end after the first cursor). allow-oom: as baro_close_1.
+-- Skips services with an open pane between their cursor and through_ms.
+local HEAD_KEYS, HEAD_ARGS = 3, 4
+
+local function busy_services(open, step_ms, first, through)
   local is_busy = {}
-  -- What ends before a cursor is late events, which hold nothing up, or of a service that cannot go on: there may be many.
+  -- Panes that end before a cursor hold late events, which block nothing, or are of a service that cannot close: there may
+  -- be many of them.
   for _, member in ipairs(redis.call('ZRANGEBYSCORE', open, '(' .. whole(first), whole(through))) do
-    local service, own_step = string.match(member, '^([^:]+):(%d+):')
-    if own_step == step then is_busy[service] = true end
+    local service, own_step_ms = string.match(member, '^([^:]+):(%d+):')
+    if own_step_ms == step_ms then is_busy[service] = true end
   end
   return is_busy
 end
 
 local function tick(keys, args)
-  local wrong_argument = not_whole(args, {1, 2, 3, 4})
-  if wrong_argument then return wrong_argument end
-  if #args - 4 ~= #keys - 3 then return fail('each producers key needs its service') end
-  local through = tonumber(args[2])
-  local wrong = wrong_type({{keys[1], 'hash'}, {keys[2], 'zset'}, {keys[3], 'stream'}})
-  if wrong then return fail(wrong) end
-  local cursors, first = {}, through
-  for i = 4, #keys do
-    cursors[i] = tonumber(redis.call('HGET', keys[1], args[i + 1]) or args[2])
-    first = math.min(first, cursors[i])
+  local closed, open, metrics = keys[1], keys[2], keys[3]
+  local step_ms, through_ms, no_data_ms, keep_ms = args[1], args[2], args[3], args[4]
+  local problem = wrong_type({{closed, 'hash'}, {open, 'zset'}, {metrics, 'stream'}})
+    or not_whole('step_ms', step_ms, 'through_ms', through_ms, 'no_data_ms', no_data_ms, 'keep_ms', keep_ms)
+    or is_used_up(metrics)
+  if problem then return problem end
+  if #args - HEAD_ARGS ~= #keys - HEAD_KEYS then return fail('each producers key needs its service') end
+  local through = tonumber(through_ms)
+  local services, first = {}, through
+  for i = 1, #keys - HEAD_KEYS do
+    local name = args[HEAD_ARGS + i]
+    local cursor = tonumber(redis.call('HGET', closed, name) or '') or through
+    services[i] = {name = name, producers = keys[HEAD_KEYS + i], cursor = cursor}
+    first = math.min(first, cursor)
   end
-  local is_busy = busy_services(keys[2], args[1], first, through)
-  local moved, held = {}, {}
-  for i = 4, #keys do
-    local service = args[i + 1]
-    if cursors[i] < through and not is_busy[service] then
-      local is_held = wrong_type({{keys[i], 'zset'}}) or count_missing(keys[i], through, args[3]) > 0
-      if is_held then held[#held + 1] = service else moved[#moved + 1] = service end
+  local is_busy = busy_services(open, step_ms, first, through)
+  local moved, left_behind = {}, {}
+  for _, service in ipairs(services) do
+    if service.cursor < through and not is_busy[service.name] then
+      local is_held = wrong_type({{service.producers, 'zset'}}) or count_missing(service.producers, through, no_data_ms) > 0
+      local list = is_held and left_behind or moved
+      list[#list + 1] = service.name
     end
   end
-  for _, service in ipairs(moved) do redis.call('HSET', keys[1], service, args[2]) end
+  for _, name in ipairs(moved) do redis.call('HSET', closed, name, through_ms) end
   if #moved > 0 then
-    add(keys[3], now_ms(), args[4], {
-      'type', 'closed', 'service', table.concat(moved, ','), 'step_ms', args[1], 'start_ms', '',
-      'through_ms', args[2], 'revision', '0', 'missing', '0', 'requests', '0', 'errors', '0',
+    add(metrics, now_ms(), keep_ms, {
+      'type', 'closed', 'service', table.concat(moved, ','), 'step_ms', step_ms, 'start_ms', '',
+      'through_ms', through_ms, 'revision', '0', 'missing', '0', 'requests', '0', 'errors', '0',
     })
   end
-  return held
+  return left_behind
 end
 
 redis.register_function({function_name = 'baro_tick_1', callback = tick, flags = {'allow-oom'}})

@@ -1,11 +1,19 @@
--- baro_version_1: the version of this library; the loader replaces an older one, never a newer one. Replies an integer.
+-- baro_version_1: the protocol version of this library. The loader replaces an older library, never a newer one.
+-- KEYS     none
+-- ARGV     none
+-- Replies  an integer
+-- Cost     O(1)
 redis.register_function({
   function_name = 'baro_version_1',
   callback = function() return LIBRARY_VERSION end,
   flags = {'no-writes'},
 })
 
--- baro_build_1: which of the libraries of this version it is. Replies a text.
+-- baro_build_1: the build of this library, which differs between libraries of one version.
+-- KEYS     none
+-- ARGV     none
+-- Replies  a text
+-- Cost     O(1)
 redis.register_function({
   function_name = 'baro_build_1',
   callback = function() return LIBRARY_BUILD end,

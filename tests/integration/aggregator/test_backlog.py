@@ -2,15 +2,16 @@
 
 from collections.abc import Callable
 
-from barograph_aggregator.closing import Closer
-from barograph_aggregator.commit import FencedCommitter
+from barograph_aggregator.close.closer import Closer
+from barograph_aggregator.commit.commit import FencedCommitter
 from barograph_aggregator.settings import AggregatorSettings
 from barograph_aggregator.worker import AggregatorHandler
-from barograph_core.keys import AGGREGATOR_GROUP, ShardKeys
-from barograph_core.self_metrics import Counters
+from barograph_core.keyspace.keys import AGGREGATOR_GROUP, ShardKeys
+from barograph_core.server.connection import Connection
+from barograph_core.server.replies import as_entries, as_int, as_list
 from barograph_core.steps import DEFAULT_KEEP, parse_keep
-from barograph_core.store import PaneStore
-from barograph_core.stream import Connection, as_entries, as_int, as_list
+from barograph_core.store.pane_store import PaneStore
+from barograph_core.workers.counters import WorkerCounters
 from tests.support import FakeClock, request_batch
 
 SECONDS = 600
@@ -26,7 +27,7 @@ class Backlog:
     """Ten minutes that nobody has read, in the ids and the times they would have had."""
 
     def __init__(self, connection: Connection, keys: ShardKeys) -> None:
-        self.connection, self.keys, self.counters = connection, keys, Counters()
+        self.connection, self.keys, self.counters = connection, keys, WorkerCounters()
         self.start_ms = (as_int(as_list(connection.command("TIME"))[0]) - SECONDS - 60) * 1_000
         steps, settings = parse_keep(DEFAULT_KEEP), AggregatorSettings(self_panes=False)
         committer = FencedCommitter(

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from barograph_core.keys import ShardKeys
-from barograph_core.service_end import ServiceEnd
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
+from barograph_core.server.replies import EntryId, as_int, as_list, as_text
+from barograph_core.services.ending import ServiceEnd
 from barograph_core.steps import DEFAULT_KEEP, parse_keep
-from barograph_core.store import PaneStore
-from barograph_core.stream import Connection, EntryId, as_int, as_list, as_text
+from barograph_core.store.pane_store import PaneStore
 from tests.integration.pipeline import Pipeline, running_pipeline
 from tests.support import append, request_batch, wait_until
 

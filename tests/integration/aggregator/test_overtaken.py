@@ -6,12 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from barograph_core.keys import ShardKeys
-from barograph_core.library import ensure_library
-from barograph_core.pipeline import PipelineReader
+from barograph_core.functions.library import ensure_library
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.pipeline.reader import PipelineReader
+from barograph_core.server.connection import Connection
+from barograph_core.server.replies import as_int, as_list
 from barograph_core.steps import DEFAULT_KEEP, parse_keep
-from barograph_core.store import PaneStore
-from barograph_core.stream import Connection, as_int, as_list
+from barograph_core.store.pane_store import PaneStore
 from tests.support import append, request_batch, wait_until
 
 BOUND_BYTES = 100_000

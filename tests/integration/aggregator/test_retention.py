@@ -6,15 +6,19 @@ from collections.abc import Iterator
 
 import pytest
 
-from barograph_aggregator.retention import EventRetention
+from barograph_aggregator.commit.commit import FencedCommitter
+from barograph_aggregator.keep.retention import EventRetention
 from barograph_aggregator.settings import AggregatorSettings
+from barograph_aggregator.worker import AggregatorHandler
 from barograph_core.clock import Clock, SystemClock
-from barograph_core.events_account import EventsAccount
-from barograph_core.keys import AGGREGATOR_GROUP, ShardKeys
-from barograph_core.library import ensure_library
-from barograph_core.pipeline import PipelineReader
-from barograph_core.self_metrics import Counters
-from barograph_core.stream import Connection, as_int
+from barograph_core.functions.library import ensure_library
+from barograph_core.keyspace.keys import AGGREGATOR_GROUP, ShardKeys
+from barograph_core.pipeline.account import EventsAccount
+from barograph_core.pipeline.reader import PipelineReader
+from barograph_core.server.connection import Connection
+from barograph_core.server.replies import as_int
+from barograph_core.steps import DEFAULT_KEEP, parse_keep
+from barograph_core.workers.counters import WorkerCounters
 from tests.support import FakeClock, append, request_batch, wait_until
 
 BOUND_BYTES = 400_000
@@ -34,7 +38,7 @@ class Shard:
 
     def __init__(self, connection: Connection, keys: ShardKeys, *, bound_bytes: int = BOUND_BYTES) -> None:
         self.connection, self.keys = connection, keys
-        self.counters = Counters()
+        self.counters = WorkerCounters()
         self.settings = AggregatorSettings(keep_events_bytes=bound_bytes)
         connection.command("XGROUP", "CREATE", keys.events, AGGREGATOR_GROUP, "0", "MKSTREAM")
         self.retention = self.make_retention()
@@ -188,3 +192,34 @@ def shard_url(connection: Connection) -> str:
     assert isinstance(port, list)
     assert isinstance(port[1], bytes)
     return f"redis://127.0.0.1:{port[1].decode()}/0"
+
+
+def test_a_clock_set_back_does_not_stop_retention(connection: Connection, keys: ShardKeys) -> None:
+    """Memory would have no bound until the clock has caught up."""
+    clock = FakeClock()
+    handler = make_handler(connection, keys, clock, AggregatorSettings(keep_events_bytes=BOUND_BYTES, self_panes=False))
+    shard = Shard(connection, keys)
+    handler.tick(clock.now_ms())
+    shard.send(1_500)
+    clock.set_back(3_600_000)
+    clock.advance(2_000)
+    handler.tick(clock.now_ms())
+    assert as_int(connection.command("MEMORY", "USAGE", keys.events)) <= BOUND_BYTES
+
+
+def make_handler(
+    connection: Connection, keys: ShardKeys, clock: Clock, settings: AggregatorSettings
+) -> AggregatorHandler:
+    committer = FencedCommitter(
+        connection, keys, group=AGGREGATOR_GROUP, consumer="one", step_ms=1_000, keep_metrics_ms=3_600_000
+    )
+    return AggregatorHandler(
+        connection,
+        keys,
+        settings,
+        steps=parse_keep(DEFAULT_KEEP),
+        consumer="one",
+        committer=committer,
+        clock=clock,
+        counters=WorkerCounters(),
+    )

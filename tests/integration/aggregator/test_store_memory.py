@@ -6,13 +6,16 @@ from collections.abc import Iterator
 
 import pytest
 
+from barograph_aggregator.keep.store_memory import StoreMemory
 from barograph_aggregator.settings import AggregatorSettings
-from barograph_aggregator.store_memory import Block, StoreMemory
-from barograph_core.keys import ShardKeys
-from barograph_core.library import ensure_library
-from barograph_core.self_metrics import Counters
+from barograph_core.functions.library import ensure_library
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
+from barograph_core.server.link import Reply, Value
+from barograph_core.server.replies import as_hash
 from barograph_core.steps import parse_keep
-from barograph_core.stream import Connection, Reply, Value, as_hash
+from barograph_core.store.blocks import Block
+from barograph_core.workers.counters import WorkerCounters
 
 STEPS = parse_keep("1s:15m,10s:2h,1m:2d")
 LATENESS_MS = 600_000
@@ -24,7 +27,7 @@ class Store:
 
     def __init__(self, connection: Connection, keys: ShardKeys, bound_bytes: int) -> None:
         self.connection, self.keys = connection, keys
-        self.counters = Counters()
+        self.counters = WorkerCounters()
         settings = AggregatorSettings(store_memory_bytes=bound_bytes, allowed_lateness_ms=LATENESS_MS)
         self.memory = StoreMemory(connection, keys, settings, STEPS, self.counters)
         self.now_ms = 0

@@ -2,8 +2,8 @@
 
 import pytest
 
-from barograph_core.keys import ShardKeys
-from barograph_core.stream import Connection
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
 from tests.integration.alerter.desk import START, Desk
 from tests.support import FakeClock
 

@@ -3,23 +3,26 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from barograph_alerter.judge import Judge
-from barograph_alerter.pane_cache import PaneCache
-from barograph_alerter.rule_parser import parse_rules
-from barograph_alerter.rules import Rule
-from barograph_alerter.transition_writer import TransitionWriter
+from barograph_alerter.judge.judge import Judge
+from barograph_alerter.judge.writer import TransitionWriter
+from barograph_alerter.rules.reading import parse_rules
+from barograph_alerter.rules.rule import Rule
+from barograph_alerter.rules.rule_set import RuleSet
+from barograph_alerter.windows.pane_cache import PaneCache
 from barograph_alerter.worker import GROUP, AlerterHandler
-from barograph_core.alerts import AlertRecord
-from barograph_core.config_file import parse_config
+from barograph_core.alerts.record import AlertRecord
+from barograph_core.alerts.transition import Transition
 from barograph_core.errors import Problem
-from barograph_core.keys import ShardKeys
-from barograph_core.pane import Pane
-from barograph_core.pane_parts import marked
-from barograph_core.self_metrics import Counters
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.panes.pane import Pane
+from barograph_core.server.connection import Connection
+from barograph_core.server.link import Value
+from barograph_core.server.replies import Entry, as_entries, as_hash, as_list, as_text
+from barograph_core.settings.config_file import parse_config
 from barograph_core.steps import Step, parse_keep
-from barograph_core.store import PaneStore
-from barograph_core.stream import Connection, Entry, Value, as_entries, as_hash, as_list
-from barograph_core.transitions import Transition
+from barograph_core.store.pane_store import PaneStore
+from barograph_core.store.parts import marked
+from barograph_core.workers.counters import WorkerCounters
 from tests.support import FakeClock
 
 STEP = 1_000
@@ -52,6 +55,17 @@ def rules_of(text: str) -> list[Rule]:
     return rules
 
 
+class StoreAt(PaneStore):
+    """Panes whose retention ends by the desk's clock: they are as old as it says."""
+
+    def __init__(self, connection: Connection, keys: ShardKeys, steps: Sequence[Step], clock: FakeClock) -> None:
+        super().__init__(connection, keys, steps)
+        self._clock = clock
+
+    def server_ms(self) -> int:
+        return self._clock.now_ms()
+
+
 class Alerter:
     """One alerter of the group, driven by hand."""
 
@@ -69,14 +83,16 @@ class Alerter:
         self.keys = keys
         self.clock = clock
         self.name = name
-        self.counters = Counters()
-        store = PaneStore(connection, keys, steps)
+        self.counters = WorkerCounters()
+        store = StoreAt(connection, keys, steps, clock)
         writer = writer_class(connection, keys, group=GROUP, consumer=name, keep_alerts_ms=86_400_000)
-        self.cache = PaneCache(store, steps, [rule.window_ms for rule in rules], max_panes=10_000, clock=clock)
+        self.cache = PaneCache(
+            store, steps, {look for rule in rules for look in rule.looks}, max_panes=10_000, clock=clock
+        )
         self.judge = Judge(
             connection,
             keys,
-            rules,
+            RuleSet(rules, connection, keys.prefix, clock),
             cache=self.cache,
             writer=writer,
             base_step_ms=STEP,
@@ -108,7 +124,7 @@ class Desk:
         self.connection = connection
         self.keys = keys
         self.clock = clock
-        self.next_ms = START
+        self.next_ms = clock.now_ms()
         connection.command("XGROUP", "CREATE", keys.metrics, GROUP, "0", "MKSTREAM")
 
     def alerter(
@@ -127,6 +143,7 @@ class Desk:
             self.clock.advance(max(0, self.next_ms + 500 - self.clock.now_ms()))
             self.store(start, pane, missing=missing, service=service)
             self.connection.command("HSET", self.keys.closed, service, self.next_ms)
+            self.hear_of(service)
             self.connection.command("DEL", self.keys.parts(service, start))
             self.hint("closed", service)
 
@@ -134,6 +151,10 @@ class Desk:
         block = start - start % STEPS[0].span_ms
         facts: list[Value] = [str(start), pane.pack(), f"r{start}", revision, f"m{start}", missing]
         self.connection.command("HSET", self.keys.panes(service, STEP, block), *facts)
+
+    def hear_of(self, service: str) -> None:
+        """Note a producer's sign of life."""
+        self.connection.command("ZADD", self.keys.producers(service), self.next_ms, "host:1:0000000000000001")
 
     def add_to_open(self, pane: Pane, *, ahead: int = 0, service: str = SERVICE) -> None:
         """Commit events to a pane that is still open, with a hint."""
@@ -152,6 +173,7 @@ class Desk:
             self.next_ms += STEP
             self.clock.advance(max(0, self.next_ms + 500 - self.clock.now_ms()))
             for service in services:
+                self.hear_of(service)
                 self.connection.command("HSET", self.keys.closed, service, self.next_ms)
             self.hint("closed", ",".join(services), start_ms="")
 
@@ -165,6 +187,26 @@ class Desk:
         """Return (from, to, notify, reason) of each entry."""
         return [(e.before.value, e.after.value, e.notify, e.reason) for e in self.entries]
 
+    def delivered(
+        self, channel: str, *, word: str = "resolved", lasts_ms: int = 300_000, tag: str = "error 300000"
+    ) -> None:
+        """Note that ``channel`` has told of the alert's episode so far, as its delivery would."""
+        entry = self.entries[-1]
+        until_ms = server_ms_of(self.connection) + lasts_ms
+        value = f"{until_ms} {tag} {entry.episode_ms} {word}"
+        self.connection.command("HSET", self.keys.quiet(entry.alert_id), channel, value)
+
+    def delivered_before(self, channel: str) -> None:
+        """Let the cooldown of ``channel`` lapse, and leave the rest of its entry as it is."""
+        key = self.keys.quiet(self.entries[-1].alert_id)
+        _, _, rest = as_text(self.connection.command("HGET", key, channel)).partition(" ")
+        self.connection.command("HSET", key, channel, f"{server_ms_of(self.connection) - 1} {rest}")
+
+    @property
+    def muted(self) -> list[tuple[str, ...]]:
+        """Return which channels each entry mutes."""
+        return [entry.muted for entry in self.entries]
+
     def state(self, service: str = SERVICE) -> dict[str, bytes]:
         return as_hash(self.connection.command("HGETALL", self.keys.state(service)))
 
@@ -177,3 +219,9 @@ class Desk:
         count = summary[0]
         assert isinstance(count, int)
         return count
+
+
+def server_ms_of(connection: Connection) -> int:
+    """Return the server's time."""
+    seconds, micros = as_list(connection.command("TIME"))
+    return int(as_text(seconds)) * 1_000 + int(as_text(micros)) // 1_000

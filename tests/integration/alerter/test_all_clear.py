@@ -1,9 +1,10 @@
 """Never a false all-clear: what is missing, late, gone or out of sight resolves nothing."""
 
-from barograph_core.alerts import AlertRecord, AlertState
-from barograph_core.pane import Pane
+from barograph_alerter.conditions.row import Look
+from barograph_core.alerts.record import AlertRecord, AlertState
+from barograph_core.panes.pane import Pane
+from barograph_core.server.link import Value
 from barograph_core.steps import parse_keep
-from barograph_core.stream import Value
 from tests.integration.alerter.desk import COUNTING, RATIO, SERVICE, START, STEP, STEPS, Desk
 from tests.unit.alerter.build import requests
 
@@ -97,24 +98,55 @@ def drop_before(desk: Desk, step_ms: int, end_ms: int) -> None:
     desk.connection.command("HSET", desk.keys.store, f"kept_from_ms:{step_ms}", end_ms)
 
 
-def test_panes_that_were_dropped_to_make_room_do_not_count_as_empty(desk: Desk) -> None:
-    """A window of which a part is gone is not judged: nothing resolves, and the errors are counted."""
-    minutes = COUNTING.replace('"3s"', '"2m"')
+MINUTES = COUNTING.replace('"3s"', '"2m"')
+
+
+def breach_and_drop(desk: Desk) -> int:
+    """Fire in a minute that ends; all that is left of it may be its roll-up. Return its start."""
+    minute = desk.next_ms = START - START % 60_000
+    alerter = desk.alerter(MINUTES)
     desk.close(requests(ok=1))
-    desk.alerter(minutes).work()
-    desk.close(requests(errors=9))
-    desk.alerter(minutes).work()
-    desk.close(*[requests(ok=1)] * 80)
-    drop_before(desk, STEP, START + 60_000)
-    fresh = desk.alerter(minutes, "a2")
+    alerter.work()
+    desk.close(requests(errors=9), *[requests(ok=1)] * 58)
+    alerter.work()
+    desk.close(*[requests(ok=1)] * 20)
+    drop_before(desk, STEP, minute + 60_000)
+    return minute
+
+
+def test_panes_that_were_dropped_to_make_room_do_not_count_as_empty(desk: Desk) -> None:
+    """A window of which no step holds all is not judged: nothing resolves, and the errors are counted."""
+    minute = breach_and_drop(desk)
+    drop_before(desk, 60_000, minute + 60_000)
+    fresh = desk.alerter(MINUTES, "a2")
     fresh.work()
     assert ([after for _, after, _, _ in desk.told], fresh.counters["evaluation_errors"] > 0) == (["firing"], True)
 
 
+def test_a_roll_up_that_is_still_to_be_made_does_not_count_as_empty(desk: Desk) -> None:
+    """After an outage of the aggregator, base panes close before their roll-ups are made."""
+    minute = breach_and_drop(desk)
+    desk.connection.command("ZADD", desk.keys.rollups, minute + 60_000, f"{SERVICE}:60000:{minute}")
+    fresh = desk.alerter(MINUTES, "a2")
+    fresh.work()
+    assert ([after for _, after, _, _ in desk.told], fresh.counters["evaluation_errors"] > 0) == (["firing"], True)
+
+
+def test_a_window_falls_back_to_the_next_step_that_holds_all_of_it(desk: Desk) -> None:
+    """Fine panes were dropped; their roll-up has the errors."""
+    minute = breach_and_drop(desk)
+    block = minute - minute % STEPS[1].span_ms
+    facts: list[Value] = [str(minute), requests(ok=58, errors=9).pack(), f"r{minute}", 0, f"m{minute}", 0]
+    desk.connection.command("HSET", desk.keys.panes(SERVICE, 60_000, block), *facts)
+    fresh = desk.alerter(MINUTES, "a2")
+    fresh.work()
+    assert ([after for _, after, _, _ in desk.told], fresh.counters["evaluation_errors"]) == (["firing"], 0)
+    assert [record.value for record in desk.records()] == [9.0]
+
+
 def test_panes_that_an_alerter_holds_may_be_dropped_behind_it(desk: Desk) -> None:
     """It has read them: the window is whole."""
-    minutes = COUNTING.replace('"3s"', '"2m"')
-    alerter = desk.alerter(minutes)
+    alerter = desk.alerter(MINUTES)
     desk.close(requests(ok=1))
     alerter.work()
     desk.close(requests(errors=9), *[requests(ok=1)] * 80)
@@ -163,10 +195,10 @@ def test_no_long_window_has_a_hole_after_others_judged_the_service(desk: Desk) -
     def errors(hours: int) -> int:
         panes = alerter.cache.refresh(SERVICE, desk.next_ms - STEP, 600_000)
         assert panes is not None
-        return panes.windows_ending_at(desk.next_ms)(hours * HOUR).pane.errors
+        return panes.windows_at(desk.next_ms)(Look(hours * HOUR)).pane.errors
 
     desk.close(Pane.EMPTY)
-    assert (errors(2), errors(3)) == (118, 178)
+    assert (errors(2), errors(3)) == (120, 180)
     desk.next_ms += 3 * HOUR - 2 * STEP
     desk.close(Pane.EMPTY)
-    assert (errors(2), errors(3)) == (118, 178)
+    assert (errors(2), errors(3)) == (120, 180)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from barograph_core.consumer import UnreadableEntryError
+from barograph_core.workers.consumer import UnreadableEntryError
 from tests.integration.alerter.desk import COUNTING, RATIO, SERVICE, START, Desk
 from tests.unit.alerter.build import requests
 
@@ -81,7 +81,7 @@ def test_idle_services_are_looked_at_now_and_then_only(desk: Desk) -> None:
     assert desk.state("one")["closed_at"] == str(desk.next_ms).encode()
 
 
-def test_quiet_services_are_looked_at_where_a_rule_speaks_of_silence(desk: Desk) -> None:
+def test_quiet_services_are_looked_at_where_a_rule_fires_on_silence(desk: Desk) -> None:
     """That nothing happens is a fact too."""
     alerter = desk.alerter(RATIO.replace("error_rate > 0.5", "count < 1") + 'for = "3s"')
     for _ in range(4):

@@ -3,9 +3,12 @@
 import json
 from dataclasses import replace
 
-from barograph_core.pane import Pane
-from barograph_core.transitions import resolve_by_hand
-from tests.integration.alerter.desk import COUNTING, RATIO, SERVICE, Desk
+from barograph_core.alerts.acknowledgement import Acknowledgement
+from barograph_core.alerts.actions import apply_by_hand
+from barograph_core.alerts.by_hand import acknowledge, resolve_by_hand
+from barograph_core.keyspace.layout import Layout
+from barograph_core.panes.pane import Pane
+from tests.integration.alerter.desk import COUNTING, RATIO, Desk
 from tests.unit.alerter.build import pane_of, requests
 
 
@@ -95,17 +98,45 @@ def test_resolved_by_hand_stays_quiet_until_one_closed_pane_is_clear(desk: Desk)
     alerter = desk.alerter(RATIO)
     desk.close(requests(errors=90))
     alerter.work()
-    muted, _ = resolve_by_hand(desk.records()[0], "ann", desk.clock.now_ms())
-    desk.connection.command("HSET", desk.keys.state(SERVICE), f"alert:{muted.alert_id}", muted.to_json())
+    apply_by_hand(
+        desk.connection,
+        Layout(desk.keys.prefix),
+        desk.records()[0].alert_id,
+        lambda record: resolve_by_hand(record, actor="ann", note="", now_ms=desk.clock.now_ms()),
+    )
     desk.close(*[requests(errors=90)] * 3)
     alerter.work()
-    assert len(desk.told) == 1
+    assert len(desk.told) == 2
     desk.close(*[requests(ok=90)] * 4)
     alerter.work()
     assert desk.records() == []
     desk.close(*[requests(errors=90)] * 3)
     alerter.work()
-    assert [after for _, after, _, _ in desk.told] == ["firing", "firing"]
+    assert [after for _, after, _, _ in desk.told] == ["firing", "resolved", "firing"]
+
+
+def test_an_acknowledgement_that_expires_is_told_once(desk: Desk) -> None:
+    """By the alerter, within a look; until then nobody is reminded, though a channel was not told."""
+    alerter = desk.alerter(RATIO + 'cooldown = "5m"')
+    desk.close(requests(errors=90))
+    alerter.work()
+    given = Acknowledgement(actor="ann", at_ms=desk.clock.now_ms(), until_ms=desk.clock.now_ms() + 5_000)
+    apply_by_hand(
+        desk.connection,
+        Layout(desk.keys.prefix),
+        desk.records()[0].alert_id,
+        lambda record: acknowledge(replace(record, is_announced=False), given),
+    )
+    desk.close(*[requests(errors=90)] * 3)
+    alerter.work()
+    assert [entry.flag for entry in desk.entries] == ["", "acknowledged"]
+    assert desk.records()[0].ack == given
+    desk.close(*[requests(errors=90)] * 6)
+    alerter.work()
+    alerter.tick()
+    told = desk.entries[2:]
+    assert [(entry.flag, entry.reason, entry.notify) for entry in told] == [("unacknowledged", "ack_expired", True)]
+    assert desk.records()[0].ack is None
 
 
 def test_many_alerts_at_once_are_written_in_chunks(desk: Desk) -> None:

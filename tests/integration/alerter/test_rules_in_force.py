@@ -22,7 +22,7 @@ def test_a_rule_can_be_meant_for_some_services(desk: Desk) -> None:
 
 def test_a_broken_template_never_costs_the_alert(desk: Desk) -> None:
     """A plain line takes its place, and the failure is counted."""
-    alerter = desk.alerter(RATIO + "summary = '{{ duration_ms.p95 + labels.nothing }}'")
+    alerter = desk.alerter(RATIO + "summary = '{{ 1 / (errors - 9) }}'")
     desk.close(requests(errors=9))
     alerter.work()
     assert desk.entries[0].summary == "ranker: error_rate > 0.5, now 1"

@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from barograph_core.keys import ShardKeys
-from barograph_core.stream import Connection
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
 from tests.integration.alerter.desk import SERVICE, START, Alerter, Desk, rules_of
 from tests.support import FakeClock
 from tests.unit.alerter.build import requests

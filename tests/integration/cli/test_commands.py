@@ -5,8 +5,8 @@ import json
 import pytest
 
 from barograph_cli.__main__ import main
-from barograph_core.keys import ShardKeys
-from barograph_core.stream import Connection
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
 from tests.support import append, request_batch
 
 

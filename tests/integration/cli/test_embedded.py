@@ -7,12 +7,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from barograph_cli import server_host
-from barograph_cli.embedded import EmbeddedServer
 from barograph_cli.failure import CommandError
-from barograph_cli.server_record import read_record
-from barograph_cli.state_dir import prepare_state_dir
-from barograph_core.stream import Connection
+from barograph_cli.local import server_host
+from barograph_cli.local.embedded import EmbeddedServer
+from barograph_cli.local.server_record import read_record
+from barograph_cli.local.state_dir import prepare_state_dir
+from barograph_core.errors import BarographError
+from barograph_core.server.connection import Connection
 from tests.support import free_port
 
 
@@ -109,3 +110,61 @@ def test_a_stranger_that_answers_on_the_port_is_not_taken_for_ours(
         assert server_host.answering_pid(server.port) == server.pid
     finally:
         server.stop()
+
+
+def _without_password(server: EmbeddedServer, *command: str) -> object:
+    connection = Connection.open(f"redis://127.0.0.1:{server.port}/0")
+    try:
+        return connection.command(*command)
+    finally:
+        connection.close()
+
+
+def test_a_protected_server_lets_nobody_in_without_its_password(tmp_path: Path) -> None:
+    """Another user of the machine learns that it is there, and nothing else."""
+    server = EmbeddedServer.start(tmp_path, is_protected=True)
+    try:
+        assert _send(server, "SET", "key", "value") == b"OK"
+        assert _without_password(server, "PING") == b"PONG"
+        for command in (("GET", "key"), ("CONFIG", "GET", "dir"), ("ACL", "LIST"), ("FUNCTION", "LIST"), ("SHUTDOWN",)):
+            with pytest.raises(BarographError, match=r"NOPERM|refused"):
+                _without_password(server, *command)
+    finally:
+        server.stop()
+
+
+def test_a_server_that_is_taken_over_asks_for_what_is_wanted_now(tmp_path: Path) -> None:
+    """Its former owner may have wanted the opposite; the password stays the same."""
+    server = EmbeddedServer.start(tmp_path)
+    try:
+        open_url = server.url
+        for is_protected in (True, False, True):
+            record = read_record(tmp_path)
+            assert record is not None
+            psutil.Process(record.host_pid).kill()
+            psutil.wait_procs([psutil.Process(record.host_pid)], timeout=5)
+            server.is_protected = is_protected
+            server.restart()
+            assert server.is_adopted
+            assert (server.url == open_url) == (not is_protected)
+            assert _send(server, "SET", "key", "value") == b"OK"
+            if is_protected:
+                with pytest.raises(BarographError):
+                    _without_password(server, "GET", "key")
+    finally:
+        server.stop()
+
+
+def test_what_a_server_writes_is_its_owners_alone(tmp_path: Path) -> None:
+    """A password, and the figures of a company."""
+    server = EmbeddedServer.start(tmp_path / "state", is_protected=True)
+    server.stop()
+    found = list((tmp_path / "state").rglob("*"))
+    assert {path.name for path in found} >= {
+        "server.password",
+        "server.acl",
+        "server.json",
+        "server",
+        "server_host.log",
+    }
+    assert [path for path in [tmp_path / "state", *found] if path.stat().st_mode & 0o077] == []

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from barograph_cli.__main__ import main
-from barograph_core.keys import ShardKeys
-from barograph_core.stream import Connection, as_list, as_text
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
+from barograph_core.server.replies import as_list, as_text
 from tests.integration.pipeline import Pipeline, running_pipeline
 from tests.support import append, request_batch, wait_until
 

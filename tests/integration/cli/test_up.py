@@ -10,6 +10,8 @@ import psutil
 import pytest
 
 from barograph_cli.__main__ import main
+from barograph_core.errors import BarographError
+from barograph_core.server.connection import Connection
 from tests.integration.cli.processes import barograph, family_of, names_of_running, wait_for_line
 from tests.support import answers, free_port, wait_until
 
@@ -41,6 +43,22 @@ def test_up_is_found_where_everything_looks_or_says_where_it_is(tmp_path: Path) 
         is_told = f"export BAROGRAPH_URL={url}" in log.read_text().splitlines()
         assert is_told == (url != "redis://127.0.0.1:6379/0")
         assert answers(url)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 0
+
+
+def test_up_with_protection_prints_the_url_that_lets_in(tmp_path: Path) -> None:
+    """Without protection it says that every user of the machine is let in."""
+    log = tmp_path / "up.log"
+    with barograph(log, *_up(tmp_path / "state", free_port()), "--protect") as process:
+        url = wait_for_line(log, "export BAROGRAPH_URL=").removeprefix("export BAROGRAPH_URL=")
+        assert url.startswith("redis://barograph:")
+        assert answers(url)
+        assert "every user of this machine" not in log.read_text()
+        stranger = Connection.open(f"redis://{url.partition('@')[2]}")
+        with pytest.raises(BarographError):
+            stranger.command("GET", "baro:meta")
+        stranger.close()
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=20) == 0
 

@@ -6,15 +6,18 @@ import pytest
 from fastapi.testclient import TestClient
 
 from barograph_console.app import create_app
-from barograph_console.connection_pool import ConnectionPool
-from barograph_console.ports import Ports
-from barograph_console.redis_alerts import RedisAlerts
-from barograph_console.redis_ports import RedisHealth, RedisPanes, RedisPipeline
 from barograph_console.settings import ConsoleSettings
+from barograph_console.store.connection_pool import ConnectionPool
+from barograph_console.store.ports import Ports
+from barograph_console.store.redis_access import RedisAccess
+from barograph_console.store.redis_alerts import RedisAlerts
+from barograph_console.store.redis_ports import RedisHealth, RedisPanes, RedisPipeline
+from barograph_console.store.redis_rules import RedisRules
+from barograph_console.store.redis_silences import RedisSilences
 from barograph_core.clock import Clock
-from barograph_core.keys import ShardKeys
-from barograph_core.layout import LayoutView
-from barograph_core.stream import Connection
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.keyspace.layout import LayoutView
+from barograph_core.server.connection import Connection
 from tests.unit.console.fakes import STEPS
 
 ClientAt = Callable[[Clock], TestClient]
@@ -38,6 +41,9 @@ def client_at(pool: ConnectionPool, keys: ShardKeys) -> ClientAt:
             RedisAlerts(pool, layouts),
             RedisPipeline(pool, layouts),
             RedisHealth(pool, layouts, clock),
+            RedisAccess(pool, keys.prefix),
+            RedisRules(pool, keys.prefix, clock),
+            RedisSilences(pool, layouts, clock),
         )
         return TestClient(create_app(ports, ConsoleSettings(), clock), base_url="http://localhost")
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import httpx2
 
-from barograph_core.keys import ShardKeys
-from barograph_core.stream import Connection, as_int, as_list
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
+from barograph_core.server.replies import as_int, as_list
 from tests.support import append, free_port, request_batch, wait_until
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from barograph_core.keys import ShardKeys
-from barograph_core.stream import Connection
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
 from tests.integration.console.conftest import ClientAt
 from tests.support import FakeClock
 from tests.unit.console.fakes import NOW_MS, panes_of, requests

@@ -4,11 +4,14 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from barograph_core.keys import ShardKeys
-from barograph_core.layout_change import set_shards
-from barograph_core.library import ensure_library
-from barograph_core.pipeline import GroupStatus, PipelineReader
-from barograph_core.stream import Connection, Reply, Value, as_text
+from barograph_core.functions.library import ensure_library
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.keyspace.layout_change import set_shards
+from barograph_core.pipeline.reader import PipelineReader
+from barograph_core.pipeline.status import GroupStatus
+from barograph_core.server.connection import Connection
+from barograph_core.server.link import Reply, Value
+from barograph_core.server.replies import as_text
 from tests.support import append, valkey_server
 
 GROUP = "aggregator"

@@ -3,14 +3,14 @@
 import pytest
 from fastapi.testclient import TestClient
 
-from barograph_aggregator.closing import Closer
+from barograph_aggregator.close.closer import Closer
 from barograph_aggregator.settings import AggregatorSettings
-from barograph_console.models import Query
-from barograph_core.keys import ShardKeys
-from barograph_core.pane_parts import marked
-from barograph_core.self_metrics import Counters
+from barograph_console.figures.models import Query
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
 from barograph_core.steps import DEFAULT_KEEP, parse_keep
-from barograph_core.stream import Connection
+from barograph_core.store.parts import marked
+from barograph_core.workers.counters import WorkerCounters
 from tests.batches import decoded, panes_by_start, request
 from tests.integration.console.conftest import ClientAt
 from tests.support import FakeClock
@@ -25,7 +25,7 @@ NOW_MS = HOUR_START_MS + MINUTES * 60_000
 @pytest.fixture
 def client(real: Connection, keys: ShardKeys, client_at: ClientAt) -> TestClient:
     """Return a console of a service that had some requests in each fifth minute, closed through ``NOW_MS``."""
-    closer = Closer(real, keys, AggregatorSettings(), STEPS, Counters())
+    closer = Closer(real, keys, AggregatorSettings(), STEPS, WorkerCounters())
     for minute in range(0, MINUTES, 5):
         start_ms = HOUR_START_MS + minute * 60_000
         events = [

@@ -4,16 +4,20 @@ import threading
 
 import pytest
 
-from barograph_console.connection_pool import ConnectionPool
-from barograph_console.ports import AlertConflictError, Complaint
-from barograph_console.redis_alerts import RedisAlerts
-from barograph_console.redis_ports import RedisHealth, RedisPanes
-from barograph_core.alerts import AlertState
-from barograph_core.keys import ShardKeys
-from barograph_core.layout import LayoutView
-from barograph_core.library import ensure_library
-from barograph_core.stream import Connection, EntryId, as_entries, as_text
-from barograph_core.transitions import transition_of
+from barograph_console.store.connection_pool import ConnectionPool
+from barograph_console.store.ports import ReadinessProblem
+from barograph_console.store.redis_alerts import RedisAlerts
+from barograph_console.store.redis_ports import RedisHealth, RedisPanes
+from barograph_core.alerts.actions import AlertConflictError
+from barograph_core.alerts.by_hand import HandChange, resolve_by_hand
+from barograph_core.alerts.record import AlertRecord, AlertState
+from barograph_core.alerts.transition import transition_of
+from barograph_core.functions.library import ensure_library
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.keyspace.layout import LayoutView
+from barograph_core.pipeline.closing import StuckClosing, pack_stuck
+from barograph_core.server.connection import Connection, read_now
+from barograph_core.server.replies import EntryId, as_entries, as_text
 from tests.integration.console.conftest import ClientAt
 from tests.support import FakeClock, valkey_server
 from tests.unit.console.fakes import ALERT_ID, NOW_MS, STEPS, panes_of, record, requests
@@ -31,7 +35,11 @@ def hold(connection: Connection, keys: ShardKeys) -> None:
     """Lay a firing alert into the state as the alerter leaves it, with its cooldown key."""
     firing = record()
     connection.command("HSET", keys.state(SERVICE), "version", 7, f"alert:{ALERT_ID}", firing.to_json())
-    connection.command("SET", keys.cooldown(ALERT_ID), "error:300000")
+    connection.command("HSET", keys.quiet(ALERT_ID), "hook", "1 error 300000 1 firing")
+
+
+def resolving(record: AlertRecord) -> HandChange:
+    return resolve_by_hand(record, actor="ada", note="", now_ms=NOW_MS)
 
 
 def announce(connection: Connection, keys: ShardKeys, number: int, *, service: str = SERVICE) -> str:
@@ -65,11 +73,22 @@ def test_a_query_passes_over_panes_that_were_dropped_to_make_room(
 ) -> None:
     """Read where they are gone, they would look like panes without events: a coarser step answers."""
     panes = RedisPanes(pool, LayoutView(keys.prefix, FakeClock()), STEPS)
-    before = [step.keep_ms for step in panes.steps(SERVICE, NOW_MS)]
+    before = [step.keep_ms for step in panes.retention(SERVICE, NOW_MS).steps]
     real.command("HSET", keys.store, "kept_from_ms:1000", NOW_MS - 650_000, "kept_from_ms:10000", NOW_MS - 700_000)
-    after = [step.keep_ms for step in panes.steps(SERVICE, NOW_MS)]
+    after = [step.keep_ms for step in panes.retention(SERVICE, NOW_MS).steps]
     assert before == [step.keep_ms for step in STEPS]
     assert after == [650_000, 700_000, *before[2:]]
+
+
+def test_figures_are_settled_once_no_late_event_can_reach_them(
+    real: Connection, pool: ConnectionPool, keys: ShardKeys
+) -> None:
+    """As the watermark and the aggregator's own bound on lateness say; nobody knows it of an earlier aggregator."""
+    panes = RedisPanes(pool, LayoutView(keys.prefix, FakeClock()), STEPS)
+    real.command("HSET", keys.progress, "watermark_ms", NOW_MS)
+    assert panes.settled_ms(SERVICE) is None
+    real.command("HSET", keys.progress, "lateness_ms", 600_000)
+    assert panes.settled_ms(SERVICE) == NOW_MS - 660_000
 
 
 def test_resolving_moves_state_stream_and_cooldown_together(
@@ -77,17 +96,41 @@ def test_resolving_moves_state_stream_and_cooldown_together(
 ) -> None:
     """One call: a muted record, an entry with the actor, the cooldown key gone, the version raised."""
     hold(real, keys)
-    after, transition = alerts.resolve(ALERT_ID, "ada", NOW_MS)
+    applied = alerts.change(ALERT_ID, resolving, None)
     entry = as_entries(real.command("XRANGE", keys.alerts, "-", "+"))[0]
     assert (entry.text("transition"), entry.text("to"), entry.text("actor")) == (
-        transition.transition,
+        applied.transition,
         "resolved",
         "ada",
     )
-    assert after.is_muted
+    assert applied.record is not None
+    assert applied.record.is_muted
     assert real.command("HGET", keys.state(SERVICE), "version") == b"8"
-    assert real.command("EXISTS", keys.cooldown(ALERT_ID)) == 0
+    assert real.command("EXISTS", keys.quiet(ALERT_ID)) == 0
     assert not [one for one in alerts.records([SERVICE]) if one.is_active]
+
+
+def test_an_alert_is_read_once_while_it_stays_as_it_is(alerts: RedisAlerts, real: Connection, keys: ShardKeys) -> None:
+    """In a storm of thousands most are as they were a second ago; one that changed is read again."""
+    hold(real, keys)
+    announce(real, keys, 1)
+    (first,), (again,) = alerts.records([SERVICE]), alerts.records([SERVICE])
+    assert first is again
+    entries = [alerts.history(before=None, limit=5, service=SERVICE).entries[0].transition for _ in range(2)]
+    assert entries[0] is entries[1]
+    real.command("HSET", keys.state(SERVICE), f"alert:{ALERT_ID}", record(value=0.75).to_json())
+    assert [one.value for one in alerts.records([SERVICE])] == [0.75]
+
+
+def test_a_cooldown_ends_when_the_first_channels_does(alerts: RedisAlerts, real: Connection, keys: ShardKeys) -> None:
+    """By the server's clock; an alert without one, and a cooldown that has lapsed, hold nothing back."""
+    hold(real, keys)
+    assert alerts.quiet_until(SERVICE, ALERT_ID) is None
+    until_ms = read_now(real) + 240_000
+    for channel, end_ms in (("hook", until_ms), ("mail", until_ms + 1_000)):
+        real.command("HSET", keys.quiet(ALERT_ID), channel, f"{end_ms} error 300000 1 firing")
+    assert alerts.quiet_until(SERVICE, ALERT_ID) == until_ms
+    assert alerts.quiet_until(SERVICE, "f" * 16) is None
 
 
 def test_of_many_who_resolve_at_once_one_does(alerts: RedisAlerts, real: Connection, keys: ShardKeys) -> None:
@@ -99,7 +142,7 @@ def test_of_many_who_resolve_at_once_one_does(alerts: RedisAlerts, real: Connect
     def resolve() -> None:
         barrier.wait()
         try:
-            alerts.resolve(ALERT_ID, "ada", NOW_MS)
+            alerts.change(ALERT_ID, resolving, None)
             outcomes.append("resolved")
         except AlertConflictError:
             outcomes.append("conflict")
@@ -175,14 +218,14 @@ def test_counts_over_a_span_come_from_the_stream(alerts: RedisAlerts, real: Conn
 def test_readiness_on_a_server_that_changes() -> None:
     """No library, then ready, then out of memory, then gone: each is told from the others."""
     clock = FakeClock(NOW_MS)
-    found: list[list[Complaint]] = []
+    found: list[list[ReadinessProblem]] = []
     with valkey_server() as url:
         pool = ConnectionPool(lambda: Connection.open(url, socket_timeout_s=1.0), size=1, wait_s=1.0)
         health = RedisHealth(pool, LayoutView("baro", clock), clock)
 
         def ask() -> None:
             clock.advance(1_000)
-            found.append(health.complaints())
+            found.append(health.problems())
 
         ask()
         with pool.borrow() as connection:
@@ -194,8 +237,46 @@ def test_readiness_on_a_server_that_changes() -> None:
     ask()
     pool.close()
     assert found == [
-        [Complaint("no_library", "no_library")],
+        [ReadinessProblem("no_library", "no_library")],
         [],
-        [Complaint("refuses", "out_of_memory")],
-        [Complaint("gone", "unreachable")],
+        [ReadinessProblem("refuses", "out_of_memory")],
+        [ReadinessProblem("gone", "unreachable")],
     ]
+
+
+def test_a_server_that_drops_keys_is_not_ready() -> None:
+    """An evicting policy makes figures wrong in silence: red from the start, not only when memory is full."""
+    clock = FakeClock(NOW_MS)
+    with valkey_server(maxmemory=500_000_000) as url:
+        pool = ConnectionPool(lambda: Connection.open(url, socket_timeout_s=1.0), size=1, wait_s=1.0)
+        health = RedisHealth(pool, LayoutView("baro", clock), clock)
+        with pool.borrow() as connection:
+            ensure_library(connection)
+        before = health.problems()
+        with pool.borrow() as connection:
+            connection.command("CONFIG", "SET", "maxmemory-policy", "volatile-lru")
+        clock.advance(1_000)
+        after = health.problems()
+        pool.close()
+    assert (before, after) == ([], [ReadinessProblem("evicts", "can_evict")])
+
+
+def test_a_pipeline_that_stands_still_is_not_ready(real: Connection, pool: ConnectionPool, keys: ShardKeys) -> None:
+    """Neither without aggregators nor with one that does not close everything; before the first ran, all is well."""
+    clock = FakeClock(NOW_MS)
+    health = RedisHealth(pool, LayoutView(keys.prefix, clock), clock)
+    found: list[list[str]] = []
+
+    def ask() -> None:
+        clock.advance(1_000)
+        found.append([problem.kind for problem in health.problems()])
+
+    ask()
+    now_ms = read_now(real)
+    real.command("HSET", keys.progress, "watermark_ms", now_ms, "closer_until_ms", now_ms + 1_000)
+    ask()
+    real.command("SET", keys.closing, pack_stuck([StuckClosing("ranker", 1_000, 5_000, 45_000, 2, "foreign data")]))
+    ask()
+    real.command("HSET", keys.progress, "closer_until_ms", now_ms - 31_000)
+    ask()
+    assert found == [[], [], ["stuck"], ["no_aggregator"]]

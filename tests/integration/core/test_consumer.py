@@ -6,12 +6,14 @@ from collections.abc import Generator, Sequence
 
 import pytest
 
+from barograph_core.backoff import Backoff
 from barograph_core.clock import SystemClock
-from barograph_core.consumer import Consumer, ConsumerSettings, UnreadableEntryError
-from barograph_core.keys import ShardKeys
-from barograph_core.library import ensure_library, loaded_version
-from barograph_core.self_metrics import Counters
-from barograph_core.stream import Connection, Entry, as_hash, as_int, as_list
+from barograph_core.functions.library import ensure_library, loaded_version
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
+from barograph_core.server.replies import Entry, as_entries, as_hash, as_int, as_list
+from barograph_core.workers.consumer import Consumer, ConsumerSettings, UnreadableEntryError
+from barograph_core.workers.counters import WorkerCounters
 from tests.support import valkey_server, wait_until
 
 GROUP = "readers"
@@ -52,7 +54,7 @@ class Running:
         self.keys = keys
         self.writer = Connection.open(url)
         ensure_library(self.writer)
-        self.counters = Counters()
+        self.counters = WorkerCounters()
         own = Connection.open(url)
         self.recorder = Recorder(own, keys.events)
         self.consumer = Consumer(
@@ -65,7 +67,7 @@ class Running:
             handler=self.recorder,
             clock=SystemClock(),
             counters=self.counters,
-            settings=ConsumerSettings(tick_ms=10, claim_idle_ms=50, claim_every_ms=20, backoff_ms=(5, 20)),
+            settings=ConsumerSettings(tick_ms=10, claim_idle_ms=50, claim_every_ms=20, backoff=Backoff(5, 20)),
         )
 
     def send(self, **fields: str) -> None:
@@ -158,7 +160,7 @@ def test_a_server_that_lost_its_functions_gets_them_back(keys: ShardKeys) -> Non
 
 
 def test_a_foreign_entry_of_any_size_goes_to_the_dead_letters(valkey_url: str, keys: ShardKeys) -> None:
-    """What could not be buried would be handed over again and again, and hold the watermark for ever."""
+    """An entry that cannot be dead-lettered would come again and again, and hold the watermark for ever."""
     with running(valkey_url, keys) as it:
         it.send(**{f"field{number}": "x" for number in range(5_000)})
         it.send(text="after")
@@ -202,3 +204,78 @@ def test_a_worker_is_listed_while_it_lives(valkey_url: str, keys: ShardKeys) -> 
         wait_until(lambda: it.writer.command("ZCARD", keys.workers) == 1, what="the worker's report")
         assert as_hash(it.writer.command("HGETALL", keys.worker("test", "mine")))["stage"] == b"test"
     assert it.writer.command("ZCARD", keys.workers) == 0
+
+
+class Death(BaseException):
+    """Stands for a death of the process: nothing catches it."""
+
+
+class Mortal(Recorder):
+    """A handler that dies of one entry, as of more memory than there is."""
+
+    def handle(self, entries: Sequence[Entry], *, is_redelivered: bool) -> None:
+        if any(entry.text("text") == "deadly" for entry in entries):
+            raise Death
+        super().handle(entries, is_redelivered=is_redelivered)
+
+
+def test_an_entry_that_kills_its_readers_is_dead_lettered_unread(real: Connection, keys: ShardKeys) -> None:
+    """Attempts counted in the memory of the process that dies would let it be read for ever."""
+    handler, lives = Mortal(real, keys.events), 0
+    real.command("XGROUP", "CREATE", keys.events, GROUP, "0", "MKSTREAM")
+    for text in ("one", "deadly", "two"):
+        real.command("XADD", keys.events, "*", "text", text)
+
+    def live_once() -> bool:
+        nonlocal lives
+        consumer = Consumer(
+            real,
+            stage="test",
+            stream=keys.events,
+            group=GROUP,
+            name=f"life-{lives}",
+            keys=keys,
+            handler=handler,
+            clock=SystemClock(),
+            counters=WorkerCounters(),
+            settings=ConsumerSettings(tick_ms=1, claim_idle_ms=1, claim_every_ms=0),
+        )
+        try:
+            consumer.make_pass()
+        except Death:
+            lives += 1
+        return as_int(as_list(real.command("XPENDING", keys.events, GROUP))[0]) == 0
+
+    wait_until(live_once, what="an end of the entry")
+    (letter,) = as_entries(real.command("XRANGE", keys.dead, "-", "+"))
+    assert (letter.text("text"), letter.text("dead_reason")) == (
+        "deadly",
+        "3 workers died while they read it; not read again",
+    )
+    assert (lives, handler.seen) == (5, ["one", "two"])
+    assert not [name for name in as_hash(real.command("HGETALL", keys.progress)) if name.startswith("reading:")]
+
+
+def test_an_entry_that_was_left_often_by_accident_is_finished(real: Connection, keys: ShardKeys) -> None:
+    """Reading one's own entries again after errors counts as a delivery too."""
+    real.command("XGROUP", "CREATE", keys.events, GROUP, "0", "MKSTREAM")
+    real.command("XADD", keys.events, "*", "text", "good")
+    for number in range(20):
+        real.command("XREADGROUP", "GROUP", GROUP, "dead", "STREAMS", keys.events, ">" if number == 0 else "0")
+    handler = Mortal(real, keys.events)
+    consumer = Consumer(
+        real,
+        stage="test",
+        stream=keys.events,
+        group=GROUP,
+        name="alive",
+        keys=keys,
+        handler=handler,
+        clock=SystemClock(),
+        counters=WorkerCounters(),
+        settings=ConsumerSettings(tick_ms=1, claim_idle_ms=0, claim_every_ms=0),
+    )
+    consumer.make_pass()
+    assert (handler.seen, as_int(real.command("EXISTS", keys.dead))) == (["good"], 0)
+    consumer.make_pass()
+    assert not [name for name in as_hash(real.command("HGETALL", keys.progress)) if name.startswith("reading:")]

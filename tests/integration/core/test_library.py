@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from barograph_core import library
 from barograph_core.errors import StreamUnavailableError
-from barograph_core.stream import Connection, Value
+from barograph_core.functions import library
+from barograph_core.server.connection import Connection
+from barograph_core.server.link import Value
 from tests.support import has_redis_server, redis_server, valkey_server
 
 
@@ -54,7 +55,7 @@ def test_a_library_from_before_builds_were_told_is_replaced() -> None:
 
 def test_a_change_of_any_function_is_another_build(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The version is raised by people, who forget it."""
-    shutil.copytree(Path(library.__file__).parent / "functions", tmp_path / "functions")
+    shutil.copytree(Path(library.__file__).parent, tmp_path / "functions")
 
     def changed_files(_package: str) -> Path:
         return tmp_path

@@ -9,10 +9,11 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from barograph_core.encode import entry_fields
-from barograph_core.keys import ShardKeys
-from barograph_core.library import ensure_library
-from barograph_core.stream import Connection, as_hash, as_int, as_list, as_text
+from barograph_core.events.encode import entry_fields
+from barograph_core.functions.library import ensure_library
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
+from barograph_core.server.replies import as_hash, as_int, as_list, as_text
 from tests.batches import Event, custom, encoded, model, request
 from tests.support import append, wait_until
 

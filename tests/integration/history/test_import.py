@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from barograph_cli.__main__ import main
-from barograph_core.keys import ShardKeys
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
+from barograph_core.server.replies import as_list, as_text
 from barograph_core.steps import parse_keep
-from barograph_core.store import PaneStore
-from barograph_core.stream import Connection, as_list, as_text
+from barograph_core.store.pane_store import PaneStore
 from tests.integration.history.past import read_panes
 
 COMMAND = (sys.executable, "-m", "barograph_cli")
@@ -66,7 +67,7 @@ def test_bad_rows_are_counted_and_the_first_are_shown(
     assert bring_in(valkey_url, keys, log, *COLUMNS, "--service", "web", "--json") == 0
     report = json.loads(capsys.readouterr().out)
     assert (report["good"], report["bad"], len(report["first_bad"])) == (1, 31, 20)
-    assert report["first_bad"][0] == {"line": 3, "reason": "time_s is 'then', not a number"}
+    assert report["first_bad"][0] == {"line": 3, "reason": "time_s is 'then', not a number", "file": ""}
 
 
 def test_a_strict_import_stops_at_the_first_bad_row(
@@ -87,13 +88,39 @@ def test_a_file_without_a_good_row_is_a_failure_and_leaves_the_prefix_free(
     assert real.command("KEYS", f"{keys.prefix}:*") == []
 
 
-def test_what_is_out_of_order_by_more_than_the_allowed_lateness_is_told(
-    tmp_path: Path, valkey_url: str, keys: ShardKeys, capsys: pytest.CaptureFixture[str]
+def test_a_file_with_the_newest_row_first_counts_whole(
+    tmp_path: Path, valkey_url: str, real: Connection, keys: ShardKeys, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """As a query writes it; each row would be late by as much as the file is long."""
+    second = START_MS // 1_000
+    rows = [f"{second + 3_000 - 100 * number},GET,/a,200,1" for number in range(31)]
+    log = write_log(tmp_path / "access.csv", rows)
+    assert bring_in(valkey_url, keys, log, *COLUMNS, "--service", "web") == 0
+    assert requests(real, keys, "web", 1_000) == [(100 * number, 1, 0) for number in range(31)]
+    assert "the rows were not in order by time, and were put in order" in capsys.readouterr().out
+
+
+def test_rows_of_a_pipe_that_are_too_late_are_told_and_a_failure(
+    tmp_path: Path, valkey_url: str, keys: ShardKeys
+) -> None:
+    """It cannot be read twice."""
     second = START_MS // 1_000
     log = write_log(tmp_path / "access.csv", [f"{second + 3_000},GET,/a,200,1", f"{second},GET,/a,200,1"])
-    assert bring_in(valkey_url, keys, log, *COLUMNS, "--service", "web") == 0
-    assert "1 events did not count: they came more than 10m after their time" in capsys.readouterr().err
+    command = (*COMMAND, "import", "-", "--url", valkey_url, "--prefix", keys.prefix, *COLUMNS)
+    with log.open("rb") as source:
+        done = subprocess.run(command, check=False, stdin=source, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "1 events did not count: they came more than 10m after their time" in done.stderr
+    assert "a file need not be" in done.stderr
+
+
+def test_series_beyond_the_cap_are_told(
+    tmp_path: Path, valkey_url: str, keys: ShardKeys, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [f"{START_MS // 1_000 + number},GET,/u/{number},200,1" for number in range(12)]
+    log = write_log(tmp_path / "access.csv", rows)
+    assert bring_in(valkey_url, keys, log, *COLUMNS, "--service", "web", "--series-cap", "5") == 0
+    assert "7 series beyond --series-cap count as __other__: --route '/users/{id}'" in capsys.readouterr().out
 
 
 def test_one_wrong_date_costs_one_row(tmp_path: Path, valkey_url: str, real: Connection, keys: ShardKeys) -> None:
@@ -124,9 +151,8 @@ def test_a_killed_import_goes_on_with_the_bound_that_it_began_with(
 @pytest.mark.parametrize(
     ("name", "more", "complaint"),
     [
-        ("access.csv", ("--service", "web"), "no column is time"),
-        ("access.txt", (), "cannot tell the format"),
-        ("access.jsonl", ("--column", "path=uri"), "--column and --route are for CSV"),
+        ("access.csv", ("--service", "web"), "no column is status or status_code"),
+        ("notes.txt", (), "cannot tell the format"),
         ("access.csv", ("--column", "uri=path"), "--column: 'uri=path' is not FIELD=HEADER"),
         ("absent.csv", (), "cannot read"),
     ],
@@ -141,8 +167,8 @@ def test_what_cannot_be_imported_leaves_no_prefix_behind(
     more: tuple[str, ...],
     complaint: str,
 ) -> None:
-    for there in ("access.csv", "access.txt", "access.jsonl"):
-        write_log(tmp_path / there, [])
+    write_log(tmp_path / "access.csv", [])
+    (tmp_path / "notes.txt").write_text("what happened\n")
     assert bring_in(valkey_url, keys, tmp_path / name, *more) == 2
     assert complaint in capsys.readouterr().err
     assert real.command("KEYS", f"{keys.prefix}:*") == []

@@ -9,15 +9,16 @@ import pytest
 
 from barograph_aggregator.settings import AggregatorSettings
 from barograph_cli.__main__ import main
-from barograph_cli.history.fold import Folder
-from barograph_cli.history.log_reader import read_log
-from barograph_cli.history.selection import LogEntry
-from barograph_core.decode import decode_batch
-from barograph_core.keys import ShardKeys
-from barograph_core.moments import format_moment
-from barograph_core.pane import Pane
+from barograph_cli.history.log.reader import read_log
+from barograph_cli.history.log.selection import LogEntry
+from barograph_cli.history.rebuild.fold import Folder
+from barograph_core.decode.batch import decode_batch
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.panes.pane import Pane
+from barograph_core.server.connection import Connection
+from barograph_core.server.replies import EntryId, as_bytes, as_entries, as_list
 from barograph_core.steps import parse_keep
-from barograph_core.stream import Connection, EntryId, as_bytes, as_entries, as_list
+from barograph_core.text.timestamps import format_timestamp
 from tests.integration.history.past import (
     CAP,
     KEEP,
@@ -67,11 +68,10 @@ def test_a_replay_without_one_entry_differs(live: Live) -> None:
     missing = next(entry for entry in entries if b"data" in entry.fields)
     folder = Folder(live.url, keys, AggregatorSettings(series_cap=CAP), parse_keep(KEEP))
     for service in SERVICES:
-        seed = as_list(live.connection.command("ZRANGE", live.past.keys.series(service), 0, -1))
         now_ms = live.past.now_ms()
-        live.connection.command(
-            "ZADD", keys.series(service), *(item for one in seed for item in (now_ms, as_bytes(one)))
-        )
+        for source, target in ((live.past.keys.series, keys.series), (live.past.keys.folded, keys.folded)):
+            for one in as_list(live.connection.command("ZRANGE", source(service), 0, -1)):
+                live.connection.command("ZADD", target(service), now_ms, as_bytes(one))
     for entry in entries:
         if entry is not missing:
             folder.add(LogEntry(entry.id, entry.fields))
@@ -89,7 +89,7 @@ def test_a_range_gives_the_panes_inside_it_and_names_those_at_its_edges(
 ) -> None:
     """A roll-up that is only partly inside would look like a whole one: it is not written."""
     start, end = live.from_ms + 7_300, live.to_ms - 11_000
-    assert run(live, "--prefix", "part", "--from", str(start), "--to", format_moment(end), "--json") == 0
+    assert run(live, "--prefix", "part", "--from", str(start), "--to", format_timestamp(end), "--json") == 0
     (shard,) = json.loads(capsys.readouterr().out)["shards"]
     assert read_panes(live.connection, "part") == within(live.panes, start, end)
     at_the_start = [lost for lost in shard["not_written"] if lost["from_ms"] < start]

@@ -1,4 +1,4 @@
-"""A real HTTP server on loopback that answers as told."""
+"""A real HTTP server on loopback that gives the answers set."""
 
 import contextlib
 import socket

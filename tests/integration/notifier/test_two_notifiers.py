@@ -1,15 +1,18 @@
-"""Several notifiers share a channel: each transition is delivered once, whoever dies when."""
+"""Several notifiers share a channel: each transition is delivered once, whichever of them dies."""
+
+from collections.abc import Sequence
 
 import pytest
 
-from barograph_core.keys import ShardKeys
-from barograph_core.stream import Connection
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
 from barograph_notifier.channel import Outcome, Retry, Sent
 from barograph_notifier.notification import Notification
-from barograph_notifier.outbox import Outbox, Turn
-from barograph_notifier.queue_plan import Item
+from barograph_notifier.outbox.queue_plan import Item
+from barograph_notifier.outbox.turns import Turns
+from barograph_notifier.sending.senders import SenderFactory
 from barograph_notifier.worker import group_of
-from tests.integration.notifier.desk import CHANNEL, Desk
+from tests.integration.notifier.harness import CHANNEL, LEASE_MS, NotifierHarness
 from tests.support import FakeClock
 from tests.unit.notifier.samples import FIRING, RESOLVED, Recorder, transition
 
@@ -18,22 +21,28 @@ CLEARED = transition(RESOLVED, number=2)
 
 
 @pytest.fixture
-def one(connection: Connection, keys: ShardKeys, clock: FakeClock) -> Desk:
-    return Desk(connection, keys, clock, consumer="one")
+def one(connection: Connection, keys: ShardKeys, clock: FakeClock) -> NotifierHarness:
+    return NotifierHarness(connection, keys, clock, consumer="one")
 
 
 @pytest.fixture
-def two(connection: Connection, keys: ShardKeys, clock: FakeClock) -> Desk:
-    return Desk(connection, keys, clock, consumer="two")
+def two(connection: Connection, keys: ShardKeys, clock: FakeClock) -> NotifierHarness:
+    return NotifierHarness(connection, keys, clock, consumer="two")
 
 
-def claim(desk: Desk) -> None:
+def claim(harness: NotifierHarness) -> None:
     """Take over everything that is pending, as XAUTOCLAIM would."""
-    last = desk.last_id()
-    desk.connection.command("XCLAIM", desk.keys.alerts, group_of(CHANNEL), desk.consumer, 0, str(last))
+    last = harness.last_id()
+    harness.connection.command("XCLAIM", harness.keys.alerts, group_of(CHANNEL), harness.consumer, 0, str(last))
 
 
-def test_an_entry_claimed_away_is_left_to_the_other(one: Desk, two: Desk) -> None:
+def lose_lease(harness: NotifierHarness) -> None:
+    """End the lease of the alert, as time would; what it delayed is due then."""
+    harness.connection.command("DEL", harness.keys.lease(CHANNEL, "a1"))
+    harness.clock.advance(LEASE_MS)
+
+
+def test_an_entry_claimed_away_is_left_to_the_other(one: NotifierHarness, two: NotifierHarness) -> None:
     """The one that slept finds its entry lost and enqueues nothing."""
     one.write(FIRED)
     entries = one.read()
@@ -45,7 +54,7 @@ def test_an_entry_claimed_away_is_left_to_the_other(one: Desk, two: Desk) -> Non
     assert one.deliveries() == [("sent", "ok")]
 
 
-def test_an_entry_enqueued_before_the_reply_was_lost_is_not_enqueued_again(one: Desk) -> None:
+def test_an_entry_enqueued_before_the_reply_was_lost_is_not_enqueued_again(one: NotifierHarness) -> None:
     """The consumer hands its pending entries over once more; this one is not pending any longer."""
     one.write(FIRED)
     entries = one.read()
@@ -56,7 +65,7 @@ def test_an_entry_enqueued_before_the_reply_was_lost_is_not_enqueued_again(one: 
     assert one.deliveries() == [("sent", "ok")]
 
 
-def test_while_one_sends_the_other_keeps_away(one: Desk, two: Desk) -> None:
+def test_while_one_sends_the_other_keeps_away(one: NotifierHarness, two: NotifierHarness) -> None:
     """The lease gives each alert to one sender at a time."""
 
     class Nosy(Recorder):
@@ -64,29 +73,31 @@ def test_while_one_sends_the_other_keeps_away(one: Desk, two: Desk) -> None:
             assert two.sender.make_pass(two.stop) == 500
             return super().send(notification, key=key, timeout_s=timeout_s)
 
-    busy = Desk(one.connection, one.keys, one.clock, Nosy())
-    busy.tell(FIRED)
+    busy = NotifierHarness(one.connection, one.keys, one.clock, Nosy())
+    busy.deliver(FIRED)
     assert busy.deliveries() == [("sent", "ok")]
     assert two.channel.sent == []
 
 
-def test_whoever_lost_the_lease_records_nothing(one: Desk, two: Desk) -> None:
+def test_a_sender_that_lost_the_lease_records_nothing(one: NotifierHarness, two: NotifierHarness) -> None:
     """A sender that slept through its lease finds its record fenced. The other has sent with the same key."""
 
     class Sleeper(Recorder):
         def send(self, notification: Notification, *, key: str, timeout_s: float) -> Outcome:
-            one.connection.command("DEL", one.keys.lease(CHANNEL, "a1"))
+            lose_lease(one)
             two.send()
             return super().send(notification, key=key, timeout_s=timeout_s)
 
-    asleep = Desk(one.connection, one.keys, one.clock, Sleeper())
-    asleep.tell(FIRED)
+    asleep = NotifierHarness(one.connection, one.keys, one.clock, Sleeper())
+    asleep.deliver(FIRED)
     assert asleep.deliveries() == [("sent", "ok")]
     assert asleep.counters["fence_rejections"] == 1
     assert asleep.channel.sent[0][1] == two.channel.sent[0][1]
 
 
-def test_a_death_between_sending_and_recording_sends_again_with_the_same_key(one: Desk, two: Desk) -> None:
+def test_a_death_between_sending_and_recording_sends_again_with_the_same_key(
+    one: NotifierHarness, two: NotifierHarness
+) -> None:
     """The one duplicate there can be; the key lets the receiver drop it."""
 
     class Dying(Recorder):
@@ -94,18 +105,20 @@ def test_a_death_between_sending_and_recording_sends_again_with_the_same_key(one
             super().send(notification, key=key, timeout_s=timeout_s)
             raise KeyboardInterrupt
 
-    dying = Desk(one.connection, one.keys, one.clock, Dying())
+    dying = NotifierHarness(one.connection, one.keys, one.clock, Dying())
     with pytest.raises(KeyboardInterrupt):
-        dying.tell(FIRED)
-    # Until its lease has run out nobody else may send.
+        dying.deliver(FIRED)
+    # Until its lease has expired, no other sender may send.
     assert two.send() == 500
-    one.connection.command("DEL", one.keys.lease(CHANNEL, "a1"))
+    lose_lease(one)
     two.send()
     assert [key for _, key in dying.channel.sent] == [key for _, key in two.channel.sent]
     assert two.deliveries() == [("sent", "ok")]
 
 
-def test_a_firing_that_a_dying_sender_may_have_told_gets_its_resolution(one: Desk, two: Desk) -> None:
+def test_a_firing_that_a_dying_sender_may_have_delivered_gets_its_resolution(
+    one: NotifierHarness, two: NotifierHarness
+) -> None:
     """Nobody is left waiting for the end of an alert because a worker died at the wrong moment."""
 
     class Dying(Recorder):
@@ -114,39 +127,46 @@ def test_a_firing_that_a_dying_sender_may_have_told_gets_its_resolution(one: Des
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        Desk(one.connection, one.keys, one.clock, Dying()).tell(FIRED)
-    one.connection.command("DEL", one.keys.lease(CHANNEL, "a1"))
-    two.tell(CLEARED)
+        NotifierHarness(one.connection, one.keys, one.clock, Dying()).deliver(FIRED)
+    lose_lease(one)
+    two.deliver(CLEARED)
     assert two.channel.statuses == ["resolved"]
     assert two.deliveries() == [("suppressed", "superseded"), ("sent", "ok")]
 
 
-def test_whoever_lost_the_lease_before_it_sends_keeps_quiet(one: Desk, two: Desk) -> None:
+def test_a_sender_that_lost_the_lease_before_it_sends_does_not_send(one: NotifierHarness, two: NotifierHarness) -> None:
     """A sender that froze after it had read the queue does not send what the other has sent."""
 
-    class Frozen(Outbox):
-        def begin(self, turn: Turn, item: Item) -> bool:
-            one.connection.command("DEL", one.keys.lease(CHANNEL, "a1"))
+    class FrozenTurns(Turns):
+        def begin(self, items: Sequence[tuple[str, Item]]) -> list[bool]:
+            lose_lease(one)
             two.send()
-            return super().begin(turn, item)
+            return super().begin(items)
 
-    frozen = Desk(one.connection, one.keys, one.clock, outbox_class=Frozen)
-    frozen.tell(FIRED)
+    class Frozen(SenderFactory):
+        turns_class = FrozenTurns
+
+    frozen = NotifierHarness(one.connection, one.keys, one.clock, factory_class=Frozen)
+    frozen.deliver(FIRED)
     assert (frozen.channel.sent, two.channel.statuses) == ([], ["firing"])
     assert frozen.counters["fence_rejections"] == 1
 
 
-def test_a_sender_takes_up_its_own_lease_again(one: Desk) -> None:
+def test_a_sender_takes_up_its_own_lease_again(one: NotifierHarness) -> None:
     """After an error half-way it need not wait for the lease to run out."""
     one.write(FIRED)
     one.handle()
-    assert one.outbox.take_turn("a1", 60_000) is not None
+    turns, _ = one.factory.turns(one.connection).take(["a1"], one.clock.now_ms())
+    assert [turn.group for turn in turns] == ["a1"]
+    one.clock.advance(LEASE_MS)
     one.send()
     assert one.deliveries() == [("sent", "ok")]
 
 
-def test_entries_handed_over_in_the_wrong_order_are_told_in_the_right_one(one: Desk, two: Desk) -> None:
-    """The resolution was read by a faster consumer; its firing must not be told after it."""
+def test_entries_queued_in_the_wrong_order_are_sent_in_the_right_one(
+    one: NotifierHarness, two: NotifierHarness
+) -> None:
+    """The resolution was read by a faster consumer; its firing must not be sent after it."""
     one.write(FIRED)
     late = one.read()
     two.write(CLEARED)
@@ -157,7 +177,7 @@ def test_entries_handed_over_in_the_wrong_order_are_told_in_the_right_one(one: D
     assert one.deliveries() == [("suppressed", "not_delivered"), ("suppressed", "superseded")]
 
 
-def test_what_arrives_during_a_failing_attempt_is_looked_at_at_once(one: Desk) -> None:
+def test_what_arrives_during_a_failing_attempt_is_looked_at_at_once(one: NotifierHarness) -> None:
     """The resolution that came meanwhile makes the repetition needless: it does not wait for the backoff."""
 
     class Slow(Recorder):
@@ -166,6 +186,6 @@ def test_what_arrives_during_a_failing_attempt_is_looked_at_at_once(one: Desk) -
             one.handle()
             return super().send(notification, key=key, timeout_s=timeout_s)
 
-    slow = Desk(one.connection, one.keys, one.clock, Slow([Retry(None, "timeout"), Sent("ok")]))
-    slow.tell(FIRED)
+    slow = NotifierHarness(one.connection, one.keys, one.clock, Slow([Retry(None, "timeout"), Sent("ok")]))
+    slow.deliver(FIRED)
     assert slow.deliveries() == [("retry", "timeout"), ("suppressed", "superseded"), ("suppressed", "not_delivered")]

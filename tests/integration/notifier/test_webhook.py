@@ -1,8 +1,10 @@
 """The webhook channel against real sockets on loopback."""
 
+import contextlib
 import json
 import socket
 import ssl
+import struct
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -12,10 +14,12 @@ import pytest
 import trustme
 
 from barograph_core.clock import SystemClock
-from barograph_notifier.address_guard import Resolver
 from barograph_notifier.channel import Outcome, Refused, Retry, Sent, attempt
-from barograph_notifier.webhook import WebhookChannel, WebhookSettings, sign
-from barograph_notifier.webhook_options import parse_target
+from barograph_notifier.channels.webhook import WebhookChannel, sign
+from barograph_notifier.posting.address_guard import Resolver
+from barograph_notifier.posting.endpoint import HttpEndpoint
+from barograph_notifier.posting.proxy import parse_proxy
+from barograph_notifier.posting.target import NO_FILES, CertificateFiles, parse_target
 from tests.integration.notifier.receiver import Receiver, Server, running_receiver, running_socket
 from tests.support import free_port
 from tests.unit.notifier.samples import notification
@@ -39,12 +43,18 @@ def post(
     secret: str = "",
     headers: dict[str, str] | None = None,
     resolver: Resolver = loopback,
-    ca_file: str = "",
+    files: CertificateFiles = NO_FILES,
+    proxy: str = "",
 ) -> Outcome:
-    settings = WebhookSettings(
-        target=parse_target(url, ca_file), allow_private=allow_private, secret=secret, headers=headers or {}
+    endpoint = HttpEndpoint(
+        parse_target(url, files),
+        clock=SystemClock(),
+        allow_private=allow_private,
+        secrets=[secret, *(headers or {}).values()],
+        resolver=resolver,
+        proxy=parse_proxy(proxy) if proxy else None,
     )
-    channel = WebhookChannel(settings, clock=SystemClock(), resolver=resolver)
+    channel = WebhookChannel(endpoint, clock=SystemClock(), secret=secret, headers=headers)
     return attempt(channel, notification(), key="k" * 32, timeout_s=timeout_s)
 
 
@@ -83,9 +93,12 @@ def test_the_name_is_kept_though_the_address_is_dialled(receiver: Receiver) -> N
     assert receiver.received[0].headers["Host"] == f"hook.invalid:{receiver.port}"
 
 
-def test_loopback_is_refused_unless_allowed(receiver: Receiver) -> None:
-    outcome = post(f"http://hook.invalid:{receiver.port}/x", allow_private=False)
-    assert isinstance(outcome, Refused)
+@pytest.mark.parametrize(("host", "kind"), [("127.0.0.1", Refused), ("hook.invalid", Retry)])
+def test_loopback_is_not_connected_to_unless_allowed(receiver: Receiver, host: str, kind: type[Outcome]) -> None:
+    """An address stays what it is; a name server may give a right answer next time."""
+    outcome = post(f"http://{host}:{receiver.port}/x", allow_private=False)
+    assert isinstance(outcome, kind)
+    assert isinstance(outcome, Retry | Refused)
     assert "not a public address" in outcome.reason
     assert receiver.received == []
 
@@ -180,11 +193,48 @@ def truncating(connection: socket.socket, _is_over: threading.Event) -> None:
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
 
 
+def hinting(connection: socket.socket, _is_over: threading.Event) -> None:
+    """Interim answers, which say nothing of what becomes of the request."""
+    read_request(connection)
+    for status in (100, 102, 103):
+        connection.sendall(f"HTTP/1.1 {status} Wait\r\nLink: </a>\r\n\r\n".encode())
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+
+def never_ending(connection: socket.socket, is_over: threading.Event) -> None:
+    """A body without a length on a connection that stays open."""
+    read_request(connection)
+    connection.sendall(b"HTTP/1.1 200 OK\r\n\r\nok")
+    is_over.wait(10)
+
+
+def many_headers(connection: socket.socket, _is_over: threading.Event) -> None:
+    read_request(connection)
+    lines = b"".join(b"X-%d: y\r\n" % number for number in range(150))
+    connection.sendall(b"HTTP/1.1 200 OK\r\n" + lines + b"Content-Length: 0\r\n\r\n")
+
+
+def breaking_off(connection: socket.socket, _is_over: threading.Event) -> None:
+    """The status, and then a reset in the middle of the headers."""
+    read_request(connection)
+    connection.sendall(b"HTTP/1.1 200 OK\r\nX-He")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+@pytest.mark.parametrize("server", [hinting, never_ending, many_headers, breaking_off])
+def test_a_receiver_that_took_it_is_not_asked_again(server: Server) -> None:
+    """Whatever else it sends, and without waiting for the end of a body that says nothing more."""
+    started_s = time.monotonic()
+    with running_socket(server) as port:
+        assert post(f"http://127.0.0.1:{port}/", timeout_s=8) == Sent("http 200")
+    assert time.monotonic() - started_s < 6
+
+
 @pytest.mark.parametrize(
     ("server", "expected"),
     [
-        (silent, Retry(None, "timeout")),
-        (dripping_status, Retry(None, "timeout")),
+        (silent, Retry(None, "timeout", may_have_arrived=True)),
+        (dripping_status, Retry(None, "timeout", may_have_arrived=True)),
         # A status that arrived is the answer.
         (dripping_headers, Sent("http 200")),
     ],
@@ -199,12 +249,12 @@ def test_a_slow_receiver_is_given_up_in_time(server: Server, expected: Outcome) 
 
 def test_a_receiver_that_hangs_up_is_tried_again() -> None:
     with running_socket(hanging_up) as port:
-        assert post(f"http://127.0.0.1:{port}/") == Retry(None, "connection: RemoteDisconnected")
+        assert post(f"http://127.0.0.1:{port}/") == Retry(None, "connection: RemoteDisconnected", may_have_arrived=True)
 
 
 def test_a_receiver_that_speaks_no_http_is_tried_again() -> None:
     with running_socket(babbling) as port:
-        assert post(f"http://127.0.0.1:{port}/") == Retry(None, "connection: BadStatusLine")
+        assert post(f"http://127.0.0.1:{port}/") == Retry(None, "connection: BadStatusLine", may_have_arrived=True)
 
 
 def test_a_status_counts_though_the_body_breaks_off() -> None:
@@ -220,6 +270,9 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     issued = authority.issue_cert("hook.invalid")
     issued.private_key_and_cert_chain_pem.write_to_path(folder / "server.pem")
     authority.cert_pem.write_to_path(folder / "authority.pem")
+    ours = authority.issue_cert("notifier.invalid")
+    ours.private_key_pem.write_to_path(folder / "client.key")
+    ours.cert_chain_pems[0].write_to_path(folder / "client.pem")
     return folder
 
 
@@ -233,9 +286,9 @@ def tls_receiver(certificate: Path) -> Iterator[Receiver]:
 
 def test_the_certificate_is_checked_against_the_name(tls_receiver: Receiver, certificate: Path) -> None:
     """Though the connection goes to an address."""
-    ca_file = str(certificate / "authority.pem")
-    assert post(f"https://hook.invalid:{tls_receiver.port}/x", ca_file=ca_file) == Sent("http 200")
-    wrong = post(f"https://other.invalid:{tls_receiver.port}/x", ca_file=ca_file)
+    files = CertificateFiles(str(certificate / "authority.pem"))
+    assert post(f"https://hook.invalid:{tls_receiver.port}/x", files=files) == Sent("http 200")
+    wrong = post(f"https://other.invalid:{tls_receiver.port}/x", files=files)
     assert isinstance(wrong, Retry)
     assert wrong.reason.startswith("certificate: ")
 
@@ -245,3 +298,91 @@ def test_an_unknown_certificate_is_not_trusted(tls_receiver: Receiver) -> None:
     assert isinstance(outcome, Retry)
     assert outcome.reason.startswith("certificate: ")
     assert tls_receiver.received == []
+
+
+def test_a_receiver_may_ask_for_our_certificate(certificate: Path) -> None:
+    """Without one the connection ends before anything is taken."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate / "server.pem")
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(certificate / "authority.pem")
+    trusted = str(certificate / "authority.pem")
+    with running_receiver(context) as receiver:
+        url = f"https://hook.invalid:{receiver.port}/x"
+        without = post(url, files=CertificateFiles(trusted))
+        assert isinstance(without, Retry)
+        assert receiver.received == []
+        shown = CertificateFiles(trusted, str(certificate / "client.pem"), str(certificate / "client.key"))
+        assert post(url, files=shown) == Sent("http 200")
+    assert len(receiver.received) == 1
+
+
+class ProxyPeer:
+    """A proxy for one connection: it asks for a login, and connects to a port of this machine whatever the name."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self.heads: list[bytes] = []
+
+    def serve(self, connection: socket.socket, _is_over: threading.Event) -> None:
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += connection.recv(4_096)
+        self.heads.append(head)
+        if b"Proxy-Authorization: Basic dXM6cHc=" not in head:
+            connection.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+            return
+        with socket.create_connection(("127.0.0.1", self._port)) as onward:
+            if head.startswith(b"CONNECT "):
+                connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            else:
+                onward.sendall(head)
+            back = threading.Thread(target=pump, args=[onward, connection])
+            back.start()
+            pump(connection, onward)
+            back.join()
+
+
+def pump(source: socket.socket, sink: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while chunk := source.recv(65_536):
+            sink.sendall(chunk)
+    with contextlib.suppress(OSError):
+        sink.shutdown(socket.SHUT_WR)
+
+
+def test_a_tunnel_through_a_proxy_is_encrypted_to_the_target(tls_receiver: Receiver, certificate: Path) -> None:
+    """The proxy learns the name and its own login, and nothing of the request."""
+    peer = ProxyPeer(tls_receiver.port)
+    files = CertificateFiles(str(certificate / "authority.pem"))
+    with running_socket(peer.serve) as port:
+        proxy = f"http://us:pw@127.0.0.1:{port}"
+        outcome = post(
+            f"https://hook.invalid:{tls_receiver.port}/secret", files=files, proxy=proxy, allow_private=False
+        )
+    assert outcome == Sent("http 200")
+    assert peer.heads[0].startswith(f"CONNECT hook.invalid:{tls_receiver.port} HTTP/1.1\r\n".encode())
+    assert b"secret" not in peer.heads[0]
+    (got,) = tls_receiver.received
+    assert got.path == "/secret"
+    assert "Proxy-Authorization" not in got.headers
+
+
+def test_a_plain_request_names_the_whole_url_to_the_proxy(receiver: Receiver) -> None:
+    peer = ProxyPeer(receiver.port)
+    with running_socket(peer.serve) as port:
+        assert post("http://hook.invalid/x", proxy=f"http://us:pw@127.0.0.1:{port}") == Sent("http 200")
+    assert peer.heads[0].startswith(b"POST http://hook.invalid/x HTTP/1.1\r\n")
+
+
+def test_a_proxy_that_refuses_is_named_without_its_login() -> None:
+    peer = ProxyPeer(9)
+    with running_socket(peer.serve) as port:
+        outcome = post("https://hook.invalid/x", proxy=f"http://us:wrong@127.0.0.1:{port}")
+    assert outcome == Retry(None, "proxy: http 407")
+
+
+def test_a_private_address_is_refused_through_a_proxy_too() -> None:
+    outcome = post("https://127.0.0.1/x", proxy="http://127.0.0.1:9", allow_private=False)
+    assert isinstance(outcome, Refused)
+    assert "not a public address" in outcome.reason

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from barograph_core.alerts.transition import Transition
 from barograph_core.errors import BarographError
-from barograph_core.keys import ShardKeys
-from barograph_core.stream import Connection, as_hash, as_int, as_list
-from barograph_core.transitions import Transition
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
+from barograph_core.server.replies import as_hash, as_int, as_list
 from tests.integration.notifier.receiver import Receiver, running_receiver
 from tests.support import wait_until
 from tests.unit.notifier.samples import FIRING, RESOLVED, transition
@@ -116,7 +117,7 @@ def test_two_notifiers_deliver_each_transition_once_though_one_is_killed(
 ) -> None:
     """Side by side, one of them killed half-way and replaced: nothing is lost and nothing recorded twice.
 
-    A request may arrive twice if the kill falls between answer and record; its key tells.
+    A request may arrive twice if the kill falls between answer and record; its key shows that.
     """
     victim = notifiers.start()
     notifiers.start()
@@ -142,7 +143,7 @@ def test_two_notifiers_deliver_each_transition_once_though_one_is_killed(
 def test_wrong_channels_end_the_start_with_every_mistake(tmp_path: Path) -> None:
     """Exit code 2, one line a mistake, before anything is connected."""
     config = tmp_path / "barograph.toml"
-    config.write_text('[[channel]]\nname = "chat"\ntype = "slack"\n[[route]]\nchannels = ["chta"]\n')
+    config.write_text('[[channel]]\nname = "chat"\ntype = "pigeon"\n[[route]]\nchannels = ["chta"]\n')
     done = subprocess.run(
         [sys.executable, "-m", "barograph_notifier", "--config", str(config), "--url", "redis://127.0.0.1:1/0"],
         capture_output=True,
@@ -151,5 +152,26 @@ def test_wrong_channels_end_the_start_with_every_mistake(tmp_path: Path) -> None
         check=False,
     )
     assert done.returncode == 2
-    assert "channel[1].type: 'slack' is not a channel type of this version" in done.stderr
+    assert "channel[1].type: 'pigeon' is not a channel type of this version" in done.stderr
     assert f"{config}:5: route[1].channels: 'chta' is not a channel; did you mean 'chat'?" in done.stderr
+
+
+def test_a_group_that_is_destroyed_goes_on_where_it_had_finished(
+    real: Connection, keys: ShardKeys, receiver: Receiver, notifiers: Notifiers
+) -> None:
+    """While the notifier runs, and while it does not: each alert is told once, also those that came meanwhile."""
+    process = notifiers.start()
+    wait_until(lambda: has_group(real, keys), what="the groups")
+    write(real, keys, *(transition(FIRING, alert=f"a{number}") for number in range(3)))
+    wait_until(lambda: len(results(real, keys)) == 3, what="the first deliveries")
+    real.command("XGROUP", "DESTROY", keys.alerts, GROUP)
+    write(real, keys, transition(FIRING, alert="a3"))
+    wait_until(lambda: len(results(real, keys)) == 4, what="the alert after the group was destroyed")
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=15)
+    real.command("XGROUP", "DESTROY", keys.alerts, GROUP)
+    write(real, keys, transition(FIRING, alert="a4"))
+    notifiers.start()
+    wait_until(lambda: len(results(real, keys)) == 5, what="the alert that came meanwhile")
+    assert results(real, keys) == [b"sent"] * 5
+    assert sorted(json.loads(got.body)["alert"]["id"] for got in receiver.received) == [f"a{n}" for n in range(5)]

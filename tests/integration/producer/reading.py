@@ -1,8 +1,9 @@
 """What lies on the events stream, decoded."""
 
-from barograph_core.decode import EventBatch, decode_batch
-from barograph_core.keys import ShardKeys
-from barograph_core.stream import Connection, as_entries
+from barograph_core.decode.batch import EventBatch, decode_batch
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
+from barograph_core.server.replies import as_entries
 
 
 def batches(real: Connection, keys: ShardKeys) -> list[EventBatch]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from barograph_core.keys import ShardKeys
+from barograph_core.keyspace.keys import ShardKeys
 from barograph_producer import Producer
 from tests.integration.producer.proxy import FaultyProxy
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from barograph_core.keys import ShardKeys
-from barograph_core.library import ensure_library
-from barograph_core.stream import Connection, as_text
+from barograph_core.functions.library import ensure_library
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
+from barograph_core.server.replies import as_text
 from barograph_producer import Producer
 from tests.integration.producer.proxy import FaultyProxy
 from tests.integration.producer.reading import durations, producers

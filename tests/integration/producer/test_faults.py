@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from barograph_core.keys import ShardKeys
-from barograph_core.stream import Connection
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
 from tests.integration.producer.proxy import FaultyProxy
 from tests.integration.producer.reading import durations, producers
 from tests.integration.producer.recording import numbers, producer_through, record, trouble

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from barograph_core.keys import ShardKeys
-from barograph_core.library import ensure_library
-from barograph_core.stream import Connection
+from barograph_core.functions.library import ensure_library
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
 from barograph_producer import Producer
 from tests.integration.producer.reading import durations
 from tests.integration.producer.recording import numbers, record, trouble

@@ -1,7 +1,7 @@
 """What a producer tells of itself while nothing is recorded."""
 
-from barograph_core.keys import ShardKeys
-from barograph_core.stream import Connection
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
 from barograph_producer import Producer
 from tests.integration.producer.reading import batches, producers
 from tests.support import wait_until

@@ -8,8 +8,8 @@ from types import FrameType
 
 import pytest
 
-from barograph_core.keys import ShardKeys
-from barograph_core.stream import Connection
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
 from barograph_producer import Producer
 from tests.integration.producer.proxy import FaultyProxy
 from tests.integration.producer.reading import durations, producers

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import psutil
 
-from barograph_core.keys import ShardKeys
-from barograph_core.stream import Connection, as_list, as_text
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
+from barograph_core.server.replies import as_list, as_text
 from tests.integration.producer.reading import batches, producers
-from tests.support import free_port, wait_until
+from tests.support import ANSWER_S, free_port, wait_until
 
 HOSTS = Path(__file__).parent / "hosts"
 
@@ -46,7 +47,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 
 def get(port: int, path: str) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_S)
     try:
         connection.request("GET", path)
         return connection.getresponse().status

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import TypeAlias
 
 from barograph_core.errors import BarographError
-from barograph_core.layout import Layout, read_layout
-from barograph_core.pane import Pane
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.keyspace.layout import Layout, read_layout
+from barograph_core.panes.pane import Pane
+from barograph_core.server.connection import Connection
+from barograph_core.server.replies import as_list, as_text
 from barograph_core.steps import DEFAULT_KEEP, parse_keep
-from barograph_core.store import PaneStore
-from barograph_core.stream import Connection, as_text
+from barograph_core.store.pane_store import PaneStore
 from barograph_producer import Producer
 from tests.support import wait_until
 
@@ -135,9 +137,7 @@ class Fleet:
         connection = Connection.open(self.url)
         found: set[str] = set()
         for keys in read_layout(connection, self.prefix).shards:
-            reply = connection.call("baro_services_1", [keys.events], ["nobody", "", 100_000], read_only=True)
-            assert isinstance(reply, list)
-            if service in map(as_text, reply):
+            if service in _services_on(connection, keys):
                 found.add(keys.tag)
         connection.close()
         return found
@@ -149,6 +149,18 @@ class Fleet:
             process.terminate()
         for process in self.workers:
             process.wait(20)
+
+
+def _services_on(connection: Connection, keys: ShardKeys) -> set[str]:
+    """Return the services of all entries of a shard, a page at a time as the function bounds it."""
+    found: set[str] = set()
+    after = ""
+    while True:
+        reply = connection.call("baro_services_1", [keys.events], ["nobody", after, 10_000], read_only=True)
+        after, *services = map(as_text, as_list(reply))
+        found.update(services)
+        if not after:
+            return found
 
 
 @contextmanager

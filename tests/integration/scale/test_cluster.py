@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from barograph_core.errors import BarographError, CommandRefusedError, StreamUnavailableError
-from barograph_core.keys import ShardKeys, hash_slot, shard_tag
-from barograph_core.library import ensure_library, loaded_version
-from barograph_core.stream import Connection, as_int, as_list
+from barograph_core.functions.library import ensure_library, loaded_version
+from barograph_core.keyspace.keys import ShardKeys, shard_tag
+from barograph_core.server.connection import Connection
+from barograph_core.server.replies import as_int, as_list
+from barograph_core.server.slots import hash_slot
 from tests.servers import Cluster, Node, running_cluster
 from tests.support import append, request_batch, wait_until
 

@@ -5,14 +5,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from barograph_cli.service import run as run_service
-from barograph_cli.status import run as run_status
-from barograph_console.connection_pool import ConnectionPool
-from barograph_console.redis_alerts import RedisAlerts
-from barograph_console.redis_ports import RedisHealth, RedisPanes
+from barograph_cli.look.status import run as run_status
+from barograph_cli.manage.service import run as run_service
+from barograph_console.store.connection_pool import ConnectionPool
+from barograph_console.store.redis_alerts import RedisAlerts
+from barograph_console.store.redis_ports import RedisHealth, RedisPanes
 from barograph_core.clock import SystemClock
-from barograph_core.layout import LayoutView
-from barograph_core.stream import Connection, as_hash, as_list
+from barograph_core.functions.library import LIBRARY_VERSION
+from barograph_core.keyspace.layout import LayoutView
+from barograph_core.server.connection import Connection
+from barograph_core.server.replies import as_hash, as_list
 from tests.integration.scale.fleet import STEPS, Fleet, running_fleet
 from tests.servers import Cluster, running_cluster
 from tests.support import wait_until
@@ -89,13 +91,13 @@ def test_the_console_finds_all_services_and_alerts(fleet: Fleet, pool: Connectio
     wait_until(lambda: delivered(fleet) >= set(SERVICES), what="an alert of each service")
     history = RedisAlerts(pool, layouts).history(before=None, limit=100, service="")
     assert {entry.transition.service for entry in history.entries} >= set(SERVICES)
-    assert RedisHealth(pool, layouts, SystemClock()).complaints() == []
+    assert RedisHealth(pool, layouts, SystemClock()).problems() == []
 
 
 def test_status_accounts_for_every_entry_of_every_shard(fleet: Fleet, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_status(["--json", "--url", fleet.url]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert told["library"] == 1
+    assert told["library"] == LIBRARY_VERSION
     groups = [shard["streams"][0]["groups"] for shard in told["shards"]]
     assert [[group["unread"] + group["pending"] for group in found] for found in groups] == [[0]] * 4
 

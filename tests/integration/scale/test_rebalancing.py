@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from barograph_cli.shards import run as run_shards
-from barograph_core.keys import ShardKeys
-from barograph_core.stream import Connection, as_list
+from barograph_cli.manage.shards import run as run_shards
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
+from barograph_core.server.replies import as_list
 from tests.integration.scale.fleet import Fleet, running_fleet
 from tests.support import wait_until
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from barograph_core.errors import BarographError, StreamUnavailableError
-from barograph_core.stream import Connection
+from barograph_core.server.connection import Connection
 from tests.servers import Watched, running_sentinels
 from tests.support import wait_until
 

@@ -2,50 +2,15 @@
 
 import asyncio
 import contextlib
-import http.client
-import os
-import signal
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Generator
-from dataclasses import dataclass
-from pathlib import Path
 
-from barograph_core.keys import ShardKeys
-from barograph_core.stream import Connection
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
 from tests.integration.producer.reading import batches
+from tests.integration.web.hosting import EXAMPLES, Server, environment, running
 from tests.support import free_port, wait_until
-
-EXAMPLES = Path(__file__).parents[3] / "examples"
-
-
-@dataclass(frozen=True)
-class Server:
-    """A running example.
-
-    Attributes:
-        stop: Ends it with SIGTERM and waits.
-    """
-
-    port: int
-    process: "subprocess.Popen[bytes]"
-
-    def ask(self, path: str, method: str = "GET") -> tuple[int, bytes]:
-        """Send one request; status 0 when nobody answers."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
-        try:
-            connection.request(method, path)
-            response = connection.getresponse()
-            return response.status, response.read()
-        except OSError:
-            return 0, b""
-        finally:
-            connection.close()
-
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(15)
 
 
 @contextlib.contextmanager
@@ -56,22 +21,10 @@ def serving(module: str, url: str, keys: ShardKeys, *options: str) -> Generator[
     command = ["gunicorn", f"{module}:app", "--bind", f"127.0.0.1:{port}", "--log-level", "critical"]
     if not is_wsgi:
         command = ["uvicorn", f"{module}:app", "--port", str(port), "--log-level", "critical"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", *command, *options],
-        cwd=EXAMPLES,
-        env={**os.environ, "BAROGRAPH_URL": url, "BAROGRAPH_PREFIX": keys.prefix},
-        stderr=subprocess.DEVNULL,
-    )
-    server = Server(port, process)
-    try:
+    with running([sys.executable, "-m", *command, *options], EXAMPLES, environment(url, keys)) as process:
+        server = Server(port, process)
         wait_until(lambda: server.ask("/health")[0] == 200, what=module)
         yield server
-    finally:
-        process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(5)
-        process.kill()
-        process.wait(5)
 
 
 def requests(real: Connection, keys: ShardKeys) -> Counter[tuple[str, str, int]]:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from barograph_core.keys import ShardKeys
-from barograph_core.stream import Connection
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
 from tests.integration.producer.reading import producers
 from tests.integration.web.serving import events, leave_in_the_middle, requests, serving
 from tests.support import wait_until

@@ -3,13 +3,13 @@
 from collections.abc import MutableMapping
 from typing import Any
 
-from barograph_core.keys import ShardKeys
-from barograph_core.stream import Connection
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
 from barograph_producer import BarographWSGIMiddleware, Producer
 from tests.integration.producer.reading import batches
 from tests.integration.web.serving import requests
-from tests.unit.web.asgi_driver import Sink
-from tests.unit.web.wsgi_driver import WsgiDriver
+from tests.unit.producer.web.asgi_driver import Sink
+from tests.unit.producer.web.wsgi_driver import WsgiDriver
 
 
 def tenant_of(environ: MutableMapping[str, Any]) -> dict[str, str]:

@@ -2,16 +2,17 @@
 
 import pytest
 
-from barograph_aggregator.commit import FencedCommitter
+from barograph_aggregator.commit.commit import FencedCommitter
 from barograph_aggregator.settings import AggregatorSettings
 from barograph_aggregator.worker import AggregatorHandler
-from barograph_core.consumer import UnreadableEntryError
-from barograph_core.encode import entry_fields
-from barograph_core.keys import AGGREGATOR_GROUP, ShardKeys
-from barograph_core.self_metrics import Counters
+from barograph_core.events.encode import entry_fields
+from barograph_core.keyspace.keys import AGGREGATOR_GROUP, ShardKeys
+from barograph_core.server.connection import Connection
+from barograph_core.server.replies import Entry, as_entries, as_hash, as_int, as_list
 from barograph_core.steps import DEFAULT_KEEP, parse_keep
-from barograph_core.store import PaneStore
-from barograph_core.stream import Connection, Entry, as_entries, as_hash, as_int, as_list
+from barograph_core.store.pane_store import PaneStore
+from barograph_core.workers.consumer import UnreadableEntryError
+from barograph_core.workers.counters import WorkerCounters
 from tests.batches import encoded, request
 from tests.support import FakeClock, append, fake_connection, request_batch
 
@@ -26,7 +27,7 @@ class Pipeline:
         self.keys = ShardKeys()
         self.steps = parse_keep(keep)
         self.settings = AggregatorSettings(**({"self_panes": False} | settings))  # type: ignore[arg-type]  # each test names one or two
-        self.counters = Counters()
+        self.counters = WorkerCounters()
         self.name = name
         self.clock = FakeClock(self.now_ms())
         committer = FencedCommitter(
@@ -267,5 +268,6 @@ def test_processed_events_are_trimmed_and_no_others() -> None:
     pipeline.connection.command(
         "XACK", pipeline.keys.events, AGGREGATOR_GROUP, *(str(entry.id) for entry in entries[150:])
     )
+    pipeline.clock.advance(1_000)
     pipeline.handler.tick(pipeline.now_ms() + 1_000)
     assert (150 <= left < 300, as_int(pipeline.connection.command("XLEN", pipeline.keys.events)) < 100) == (True, True)

@@ -1,7 +1,7 @@
 """A service is deleted while an aggregator works on its events: not half of it comes back."""
 
-from barograph_core.service_end import ServiceEnd
-from barograph_core.stream import EntryId, as_int, as_list, as_text
+from barograph_core.server.replies import EntryId, as_int, as_list, as_text
+from barograph_core.services.ending import ServiceEnd
 from tests.support import append, request_batch
 from tests.unit.aggregator.test_aggregator import Pipeline, minutes_ago
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from barograph_aggregator.closing import Closer
-from barograph_aggregator.lateness import Bounds, OutOfBounds
-from barograph_core.stream import Entry, EntryId, as_hash
+from barograph_aggregator.close.closer import Closer
+from barograph_aggregator.commit.lateness import Bounds, OutOfBounds
+from barograph_core.server.replies import Entry, EntryId, as_hash
 from tests.batches import decoded, request
 from tests.unit.aggregator.test_aggregator import Pipeline, minutes_ago
 
@@ -126,7 +126,7 @@ def _play(late: Late, waves: Sequence[tuple[int, ...]]) -> None:
 
 
 def arriving(at_ms: int) -> Entry:
-    return Entry(EntryId(at_ms, 0), {b"instance": b"host:1"})
+    return Entry(EntryId(at_ms, 0), {b"service": b"ranker", b"instance": b"host:1"})
 
 
 def test_lateness_is_the_entrys_time_less_the_events_time() -> None:
@@ -152,7 +152,7 @@ def test_a_record_that_stands_for_several_is_dropped_as_several() -> None:
     dropped = OutOfBounds()
     batch = decoded("request", [request(1, weight=20), request(1, weight=3)])
     assert len(Bounds(ALLOWED, 0).split(batch.block, [arriving(10 * ALLOWED)], dropped)) == 0
-    assert dropped.late == {"host:1": 23}
+    assert dropped.late == {("ranker", "host:1"): 23}
 
 
 def test_what_an_instance_sent_out_of_bounds_is_in_its_report() -> None:

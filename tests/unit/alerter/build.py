@@ -3,15 +3,17 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from barograph_alerter.expression import Quantity
-from barograph_alerter.rule_parser import parse_rules
-from barograph_alerter.rules import Rule
-from barograph_core.config_file import parse_config
-from barograph_core.decode import decode_batch
-from barograph_core.encode import LabelSet, encode_batch, entry_fields
+from barograph_alerter.conditions.bounds import Bounds, Rest
+from barograph_alerter.conditions.functions import Quantity
+from barograph_alerter.conditions.row import Look, Sibling
+from barograph_alerter.rules.reading import parse_rules
+from barograph_alerter.rules.rule import Rule
+from barograph_core.decode.batch import decode_batch
 from barograph_core.errors import Problem
-from barograph_core.events import KINDS
-from barograph_core.pane import Pane
+from barograph_core.events.encode import LabelSet, encode_batch, entry_fields
+from barograph_core.events.kinds import KINDS
+from barograph_core.panes.pane import Pane
+from barograph_core.settings.config_file import parse_config
 
 NOW = 1_700_000_000_000
 
@@ -24,6 +26,17 @@ class FixedRow:
 
     def number(self, quantity: Quantity) -> float | None:
         return self.numbers.get(str(quantity))
+
+    def bounds(self, quantity: Quantity, rest: Rest) -> Bounds | None:
+        del rest
+        value = self.number(quantity)
+        return None if value is None else Bounds(value, value)
+
+    def at(self, look: Look) -> "FixedRow":
+        raise LookupError(str(look))
+
+    def sibling(self, labels: Sibling) -> "FixedRow":
+        raise LookupError(str(labels))
 
 
 def problems_of(text: str) -> list[Problem]:

@@ -25,11 +25,21 @@ def test_help_lists_every_command_and_no_other(capsys: pytest.CaptureFixture[str
         "replay",
         "export",
         "import",
+        "alert",
+        "silence",
+        "alerts",
         "status",
+        "top",
         "tail",
+        "explore",
         "service",
+        "drill",
+        "notify",
+        "dead",
+        "token",
         "shards",
         "check",
+        "rules",
         "install",
     ]
 
@@ -58,10 +68,11 @@ def test_an_unknown_flag_of_a_command_is_wrong_usage(capsys: pytest.CaptureFixtu
 def test_a_base_install_says_what_to_install(
     command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without the server packages every command names the extra and exits 2."""
-    monkeypatch.setitem(sys.modules, "numpy", None)  # as if it were not installed
+    """Without the packages of its extra every command names the extra and exits 2."""
+    for package in ("numpy", "streamlit"):
+        monkeypatch.setitem(sys.modules, package, None)  # as if it were not installed
     assert main([command]) == 2
-    extra = "demo" if command == "demo" else "server"
+    extra = {"demo": "demo", "explore": "streamlit"}.get(command, "server")
     assert f"pip install 'barograph[{extra}]'" in capsys.readouterr().err
 
 
@@ -69,7 +80,7 @@ def test_importing_the_command_needs_no_server_package() -> None:
     """A base install has none of these, and yet `barograph --help` works there."""
     script = (
         "import sys; import barograph_cli.__main__ as m; m.main(['--help']);"
-        "print([n for n in ('numpy','fastapi','rich','uvicorn','river','urllib3') if n in sys.modules])"
+        "print([n for n in ('numpy','fastapi','rich','uvicorn','river','urllib3','streamlit') if n in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=30)
     assert done.stdout.splitlines()[-1] == "[]"

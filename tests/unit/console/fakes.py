@@ -1,38 +1,58 @@
 """The console's ports in memory, and what tests build with them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from fastapi.testclient import TestClient
 
 from barograph_console.app import create_app
-from barograph_console.ports import (
-    AlertConflictError,
+from barograph_console.settings import ConsoleSettings
+from barograph_console.store.connection_pool import ConnectionPool
+from barograph_console.store.ports import (
+    EVERY_ENTRY,
     AlertEntry,
-    AlertNotFoundError,
-    Complaint,
     EpisodeCounts,
+    HistoryFilter,
     HistoryPage,
     Ports,
+    ReadinessProblem,
+    Retention,
 )
-from barograph_console.settings import ConsoleSettings
-from barograph_core.alerts import AlertRecord, AlertState, Severity
-from barograph_core.decode import decode_batch
-from barograph_core.encode import EncodedBatch, encode_batch, entry_fields
+from barograph_console.store.redis_silences import RedisSilences
+from barograph_core.access.session import Session
+from barograph_core.access.token import Token
+from barograph_core.alerts.actions import (
+    AlertConflictError,
+    AlertNotFoundError,
+    AlertStateError,
+    Applied,
+    KeyReusedError,
+    Once,
+)
+from barograph_core.alerts.by_hand import HandChange, NotApplicableError
+from barograph_core.alerts.published_rules import PublishedRules
+from barograph_core.alerts.record import AlertRecord, AlertState, Severity
+from barograph_core.clock import Clock
+from barograph_core.decode.batch import decode_batch
 from barograph_core.errors import BarographError
-from barograph_core.events import KINDS, Kind, Labels
-from barograph_core.figure_records import STORED_QUANTILES, WHOLE
-from barograph_core.figure_store import FigureRange
-from barograph_core.figures import Figures
-from barograph_core.pipeline import PipelineStatus
-from barograph_core.pipeline_status import ServiceProducers
+from barograph_core.events.encode import EncodedBatch, encode_batch, entry_fields
+from barograph_core.events.kinds import KINDS, Kind, Labels
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.keyspace.layout import LayoutView
+from barograph_core.pipeline.deliveries import Delivery, DeliveryPage
+from barograph_core.pipeline.status import PipelineStatus, ServiceProducers
+from barograph_core.server.replies import EntryId
+from barograph_core.silences.silence import Silence, labels_of
+from barograph_core.silences.store import HeldSilence, SilenceStore, SilenceWrite
 from barograph_core.steps import DEFAULT_KEEP, Step, parse_keep
-from barograph_core.store import StoredPane
-from barograph_core.stream import EntryId
-from barograph_core.transitions import Transition, resolve_by_hand
+from barograph_core.store.blocks import WHOLE
+from barograph_core.store.figure_records import STORED_QUANTILES
+from barograph_core.store.figure_store import FigureRange
+from barograph_core.store.figures import Figures
+from barograph_core.store.pane_store import PackedPane, StoredPane
 from tests.batches import panes_by_start
-from tests.support import FakeClock
+from tests.support import FakeClock, fake_connection
 
 NOW_MS = 1_700_000_000_000
 STEPS = parse_keep(DEFAULT_KEEP)
@@ -94,10 +114,20 @@ class FakePanes:
     asked: list[tuple[int, int, int]] = field(default_factory=list[tuple[int, int, int]])
     error: BarographError | None = None
     stored_steps: tuple[Step, ...] = STEPS
+    settled: int | None = None
+    pending: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
 
-    def steps(self, service: str, now_ms: int) -> Sequence[Step]:
-        del service, now_ms  # nothing was dropped
-        return self.stored_steps
+    def retention(self, service: str, now_ms: int) -> Retention:
+        del service  # nothing was dropped
+        return Retention(now_ms, self.stored_steps)
+
+    def pending_roll_ups(self, service: str, through_ms: int) -> Sequence[tuple[int, int]]:
+        del service  # they are of one service
+        return [(step_ms, start_ms) for step_ms, start_ms in self.pending if start_ms + step_ms <= through_ms]
+
+    def settled_ms(self, service: str) -> int | None:
+        del service  # all are on one shard
+        return self.settled
 
     def services(self) -> dict[str, int]:
         if self.error is not None:
@@ -109,6 +139,16 @@ class FakePanes:
         if service not in self.closed:
             return []
         return [pane for pane in self.stored.get(step_ms, []) if from_ms <= pane.start_ms < to_ms]
+
+    def read_packed(self, service: str, step_ms: int, from_ms: int, to_ms: int) -> Sequence[PackedPane]:
+        return [
+            PackedPane(stored.start_ms, stored.revision, stored.missing, stored.pane.pack())
+            for stored in self.read(service, step_ms, from_ms, to_ms)
+        ]
+
+    def unpack(self, service: str, step_ms: int, packed: PackedPane) -> StoredPane:
+        del service, step_ms  # nothing is remembered
+        return packed.unpack()
 
     def series(self, where: FigureRange, kind: str) -> Sequence[Labels]:
         stored = self.stored.get(where.step.step_ms, [])
@@ -135,35 +175,77 @@ class FakeAlerts:
     held: list[AlertRecord] = field(default_factory=list[AlertRecord])
     entries: list[AlertEntry] = field(default_factory=list[AlertEntry])
     is_contended: bool = False
+    sent: list[Delivery] = field(default_factory=list[Delivery])
+    quiet_ms: dict[str, int] = field(default_factory=dict[str, int])
+    done: dict[str, tuple[Once, Applied]] = field(default_factory=dict[str, tuple[Once, Applied]])
 
     def records(self, services: Sequence[str]) -> list[AlertRecord]:
         return [one for one in self.held if one.service in services]
 
-    def history(self, *, before: EntryId | None, limit: int, service: str) -> HistoryPage:
+    def find(self, alert_id: str) -> AlertRecord | None:
+        return next((one for one in self.held if one.alert_id == alert_id), None)
+
+    def quiet_until(self, service: str, alert_id: str) -> int | None:
+        del service  # ids are unique
+        return self.quiet_ms.get(alert_id)
+
+    def deliveries(
+        self, *, transitions: Collection[str] | None, channel: str, before: EntryId | None, limit: int
+    ) -> DeliveryPage:
+        found = [
+            one
+            for one in sorted(self.sent, key=lambda one: one.id, reverse=True)
+            if (transitions is None or one.transition in transitions)
+            and channel in ("", one.channel)
+            and (before is None or one.id < before)
+        ]
+        return DeliveryPage(tuple(found[:limit]), found[limit - 1].id if len(found) > limit else None)
+
+    def history(
+        self, *, before: EntryId | None, limit: int, service: str, only: HistoryFilter = EVERY_ENTRY
+    ) -> HistoryPage:
         found = [
             entry
             for entry in sorted(self.entries, key=lambda entry: entry.id, reverse=True)
-            if (before is None or entry.id < before) and service in ("", entry.transition.service)
+            if (before is None or entry.id < before)
+            and service in ("", entry.transition.service)
+            and only.fits(entry.transition)
+            and entry.id.ms >= only.from_ms
         ]
         return HistoryPage(tuple(found[:limit]), found[limit - 1].id if len(found) > limit else None)
+
+    def between(self, service: str, from_ms: int, to_ms: int) -> list[AlertEntry]:
+        found = sorted(self.entries, key=lambda entry: entry.id)
+        return [one for one in found if one.transition.service == service and from_ms <= one.id.ms < to_ms]
 
     def count_since(self, from_ms: int) -> EpisodeCounts:
         recent = [entry.transition for entry in self.entries if entry.id.ms >= from_ms]
         return EpisodeCounts(
-            sum(one.after is AlertState.FIRING for one in recent),
+            sum(one.after is AlertState.FIRING and one.before is not one.after for one in recent),
             sum(one.after is AlertState.RESOLVED for one in recent),
             is_capped=False,
         )
 
-    def resolve(self, alert_id: str, actor: str, now_ms: int) -> tuple[AlertRecord, Transition]:
+    def change(self, alert_id: str, decide: Callable[[AlertRecord], HandChange], once: Once | None) -> Applied:
+        known = self.done.get(once.key) if once else None
+        if once and known:
+            if known[0] != once:
+                raise KeyReusedError("another request")
+            return known[1]
         found = next((one for one in self.held if one.alert_id == alert_id), None)
         if found is None:
             raise AlertNotFoundError(f"there is no alert {alert_id!r}")
-        if self.is_contended or not found.is_active:
-            raise AlertConflictError("it is not active")
-        after, transition = resolve_by_hand(found, actor, now_ms)
-        self.held = [after]
-        return after, transition
+        if self.is_contended:
+            raise AlertConflictError("it keeps changing")
+        try:
+            after, transition = decide(found)
+        except NotApplicableError as error:
+            raise AlertStateError(str(error)) from error
+        self.held = [after if one is found else one for one in self.held]
+        applied = Applied(transition.transition, after)
+        if once:
+            self.done[once.key] = (once, applied)
+        return applied
 
 
 @dataclass
@@ -180,10 +262,79 @@ class FakePipeline:
 
 @dataclass
 class FakeHealth:
-    found: list[Complaint] = field(default_factory=list[Complaint])
+    found: list[ReadinessProblem] = field(default_factory=list[ReadinessProblem])
 
-    def complaints(self) -> list[Complaint]:
+    def problems(self) -> list[ReadinessProblem]:
         return self.found
+
+
+@dataclass
+class FakeAccess:
+    """Tokens and sessions in memory."""
+
+    held: list[Token] = field(default_factory=list[Token])
+    sessions: dict[str, Session] = field(default_factory=dict[str, Session])
+    used: dict[str, str] = field(default_factory=dict[str, str])
+    error: BarographError | None = None
+
+    def tokens(self) -> Sequence[Token]:
+        if self.error is not None:
+            raise self.error
+        return list(self.held)
+
+    def note_use(self, token_id: str, day: str) -> None:
+        self.used[token_id] = day
+
+    def session(self, digest: str) -> Session | None:
+        if self.error is not None:
+            raise self.error
+        return self.sessions.get(digest)
+
+    def begin_session(self, digest: str, session: Session, now_ms: int) -> None:
+        assert session.ends_ms() > now_ms
+        self.sessions[digest] = session
+
+    def prolong_session(self, digest: str, session: Session, now_ms: int) -> None:
+        assert session.ends_ms() > now_ms
+        if digest in self.sessions:
+            self.sessions[digest] = session
+
+    def end_session(self, digest: str) -> None:
+        self.sessions.pop(digest, None)
+
+
+@dataclass
+class FakeRules:
+    published: PublishedRules | None = None
+
+    def read(self) -> PublishedRules | None:
+        return self.published
+
+
+class FakeSilences(RedisSilences):
+    """Silences on a fakeredis of their own, made when the first is written; they mute alerts of ``alerts``."""
+
+    def __init__(self, clock: Clock, alerts: FakeAlerts | None = None) -> None:
+        self._fake = ConnectionPool(fake_connection, size=1, wait_s=5.0)
+        super().__init__(self._fake, LayoutView("baro", clock), clock)
+        self._alerts = alerts or FakeAlerts()
+        self._is_used = False
+
+    def lay(self, silence: Silence) -> None:
+        """Write a silence as it is."""
+        self._is_used = True
+        with self._fake.borrow() as connection:
+            SilenceStore(connection, ShardKeys()).write([SilenceWrite(None, silence, "added")])
+
+    def all(self) -> list[HeldSilence]:
+        return super().all() if self._is_used else []
+
+    def meant(self, silence: Silence) -> list[AlertRecord]:
+        return [one for one in self._alerts.held if one.is_active and silence.mutes(labels_of(one))]
+
+    def add(self, draft: Silence, once: Once | None = None) -> Silence:
+        self._is_used = True
+        return super().add(draft, once)
 
 
 @dataclass
@@ -195,8 +346,13 @@ class Console:
     alerts: FakeAlerts = field(default_factory=FakeAlerts)
     pipeline: FakePipeline = field(default_factory=FakePipeline)
     health: FakeHealth = field(default_factory=FakeHealth)
+    access: FakeAccess = field(default_factory=FakeAccess)
+    rules: FakeRules = field(default_factory=FakeRules)
+    silences: FakeSilences | None = None
+    clock: FakeClock = field(default_factory=lambda: FakeClock(NOW_MS))
 
     def client(self, base_url: str = "http://127.0.0.1:8642") -> TestClient:
-        ports = Ports(self.panes, self.alerts, self.pipeline, self.health)
-        app = create_app(ports, self.settings, FakeClock(NOW_MS))
+        silences = self.silences or FakeSilences(self.clock, self.alerts)
+        ports = Ports(self.panes, self.alerts, self.pipeline, self.health, self.access, self.rules, silences)
+        app = create_app(ports, self.settings, self.clock)
         return TestClient(app, base_url=base_url, raise_server_exceptions=False)

@@ -1,14 +1,16 @@
 """Transitions, entries and channels for the notifier's tests."""
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from barograph_core.alerts import AlertState, Contributor, Severity, transition_id
-from barograph_core.stream import EntryId
-from barograph_core.transitions import Transition
+from barograph_core.alerts.record import AlertState, Contributor, Severity, transition_id
+from barograph_core.alerts.transition import Transition
+from barograph_core.server.replies import EntryId
 from barograph_notifier.channel import Outcome, Sent
+from barograph_notifier.digest import Digest
 from barograph_notifier.notification import Notification
-from barograph_notifier.queue_plan import Item
+from barograph_notifier.outbox.queue_plan import Item
 
 FIRING, RESOLVED, PENDING, INACTIVE = (
     AlertState.FIRING,
@@ -72,7 +74,7 @@ def item(id_ms: int, what: Transition | None = None, *, mute: str = "", due_ms: 
 
 @dataclass
 class Recorder:
-    """A channel that answers as told (the last answer for ever) and keeps what it was given."""
+    """A channel that gives the answers listed (the last one for ever) and keeps its notifications."""
 
     answers: Sequence[Outcome | Exception] = (Sent("ok"),)
     sent: list[tuple[Notification, str]] = field(default_factory=list[tuple[Notification, str]])
@@ -88,3 +90,38 @@ class Recorder:
     @property
     def statuses(self) -> list[str]:
         return [given.status for given, _ in self.sent]
+
+
+@dataclass
+class DigestRecorder(Recorder):
+    """A channel that takes several alerts in one message too, and keeps those messages."""
+
+    digests: list[tuple[Digest, str]] = field(default_factory=list[tuple[Digest, str]])
+
+    def send_digest(self, digest: Digest, *, key: str, timeout_s: float) -> Outcome:
+        answer = self.answers[min(len(self.sent) + len(self.digests), len(self.answers) - 1)]
+        self.digests.append((digest, key))
+        assert timeout_s > 0
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    @property
+    def told(self) -> list[list[tuple[str, str]]]:
+        """Return of each digest (alert, status) of its alerts."""
+        return [[(one.alert_id, one.status) for one in digest.alerts] for digest, _ in self.digests]
+
+
+def made_of(text: str) -> Notification:
+    """Return a notification in which every text from outside is ``text``."""
+    return dataclasses.replace(
+        notification(),
+        rule=text,
+        service=text,
+        summary=text,
+        reason=text,
+        actor=text,
+        runbook=text,
+        labels={text: text},
+        contributors=(Contributor({text: text}, text, 1.0, 0.5),),
+    )

@@ -14,7 +14,8 @@ from tests.unit.notifier.samples import Recorder, notification
         (ChannelRefusedError("no such room"), Refused("no such room")),
         (ChannelUnavailableError("busy", 2_500), Retry(2.5, "busy")),
         (ChannelUnavailableError("busy"), Retry(None, "busy")),
-        (RuntimeError("token=s3cret"), Retry(None, "raised RuntimeError")),
+        (RuntimeError("token=s3cret"), Retry(None, "raised RuntimeError", may_have_arrived=True)),
+        (ChannelUnavailableError("cut", may_have_arrived=True), Retry(None, "cut", may_have_arrived=True)),
     ],
 )
 def test_what_a_channel_raises_becomes_an_outcome(answer: Outcome | Exception, expected: Outcome) -> None:

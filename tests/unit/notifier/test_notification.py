@@ -28,6 +28,8 @@ def test_the_body_is_the_published_one() -> None:
             "contributors": [{"labels": {"instance": "i1"}, "of": "errors", "amount": 12.0, "share_ratio": 0.8}],
             "runbook": "https://runbooks.example/errors",
             "actor": "",
+            "missing": [],
+            "console_url": "",
         },
     }
 

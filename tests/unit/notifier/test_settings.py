@@ -2,9 +2,9 @@
 
 import pytest
 
-from barograph_core.config_file import ConfigFile
 from barograph_core.errors import SettingsError
-from barograph_core.settings import build_settings
+from barograph_core.settings.config_file import ConfigFile
+from barograph_core.settings.load import build_settings
 from barograph_notifier.settings import NotifierSettings
 
 

@@ -1,18 +1,18 @@
-"""What every test of the producer ends with."""
+"""A fixture that every test of the producer uses."""
 
-# The list of open producers is nobody's business but that of exit and fork.
+# Only exit and fork may use the list of open producers; tests empty it.
 # pyright: reportPrivateUsage=false
 
 from collections.abc import Iterator
 
 import pytest
 
-from barograph_producer import _process
+from barograph_producer._ship import process as _process
 
 
 @pytest.fixture(autouse=True)
-def nobody_waits_at_exit() -> Iterator[None]:
-    """Forget the producers that a test left open: with a clock that stands still each would wait out its bound."""
+def forget_open_producers() -> Iterator[None]:
+    """Forget the producers that a test left open; with a clock that stands still, each would wait for its limit."""
     yield
     for tenant in tuple(_process._tenants):
         _process.leave(tenant)

@@ -4,9 +4,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from barograph_core.decode import EventBatch, decode_batch
+from barograph_core.decode.batch import EventBatch, decode_batch
 from barograph_core.errors import BarographError, StreamUnavailableError
-from barograph_core.stream import Reply, Value
+from barograph_core.server.link import Reply, Value
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,9 @@ class FakeServer:
         )
         assert len(batches) == int(texts[8])
         numbers = int(seq), int(previous)
-        call = Call(epoch, instance, *numbers, service, int(through_ms), mode, liveness, batches, keys[0])
+        call = Call(
+            epoch, instance, *numbers, service, int(through_ms.partition(":")[0]), mode, liveness, batches, keys[0]
+        )
         self.calls.append(call)
         if self.failures:
             raise self.failures.popleft()
@@ -104,7 +106,7 @@ class FakeServer:
         return sum(batch.n for batch in self.batches(key))
 
     def _append(self, call: Call, keys: Sequence[str]) -> tuple[str, str]:
-        events, sequence, _, epoch, _ = keys
+        events, sequence, _, epoch, *_ = keys
         if self.epochs.get(epoch, "0") != call.epoch:
             return "stale", self.epochs.get(epoch, "0")
         last = self.sequences.get(sequence, 0)

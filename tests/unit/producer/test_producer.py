@@ -9,11 +9,12 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 
 from barograph_core.errors import StreamUnavailableError
 from barograph_producer import Producer
-from barograph_producer._packer import Packer
+from barograph_producer._pack.packer import Packer
 from tests.support import FakeClock, wait_until
 from tests.unit.producer.fake_server import Call, FakeServer
 
@@ -33,7 +34,7 @@ def producer(server: FakeServer) -> Iterator[Producer]:
 def by_hand(server: FakeServer, clock: FakeClock, **settings: float) -> Producer:
     """Return a producer whose thread never starts, for passes made one by one."""
     made = Producer("ranker", connect=server.connect, clock=clock, sample_process=False, **settings)  # type: ignore[arg-type]
-    made._lifecycle._permit.clear()
+    made._lifecycle.state.permit.clear()
     return made
 
 
@@ -64,16 +65,22 @@ def test_the_figures_add_up(producer: Producer) -> None:
     assert stats.lost == 2
 
 
-@pytest.mark.parametrize("junk", [None, "x", object(), [], math.nan], ids=repr)
+@pytest.mark.parametrize(
+    "junk",
+    [None, "x", pytest.param(object(), id="object()"), [], math.nan, np.array([200, 500]), np.array([], dtype=int)],
+    ids=repr,
+)
 def test_recording_never_raises(producer: Producer, junk: object) -> None:
     """Whatever a host passes costs at most that one event."""
     producer.request(junk, junk, junk, junk)  # type: ignore[arg-type]
     producer.bind_request("/a", "GET")(junk)  # type: ignore[arg-type]
+    producer.bind_request(junk, junk, junk)(junk)  # type: ignore[arg-type]
+    producer.sampled_request(junk, junk, junk, junk, weight=junk, labels=junk)  # type: ignore[arg-type]
     producer.model(junk, junk, latency_ms=junk)  # type: ignore[arg-type]
     producer.system(instance=junk, memory_mb=junk)  # type: ignore[arg-type]
     producer.observe(junk, junk, label=junk)  # type: ignore[arg-type]
     assert producer.flush()
-    assert producer.stats().dropped["invalid"] >= 4
+    assert producer.stats().dropped["invalid"] >= 6
 
 
 @pytest.mark.parametrize(
@@ -101,7 +108,7 @@ def test_a_password_in_a_wrong_url_is_not_told() -> None:
 def test_no_thread_and_no_connection_before_the_first_event(server: FakeServer) -> None:
     """A producer made before a fork, or never used, costs nothing."""
     producer = Producer("ranker", connect=server.connect)
-    assert producer._lifecycle._thread is None
+    assert producer._lifecycle.state.thread is None
     assert producer.close()
     assert server.connections == 0
 
@@ -111,7 +118,7 @@ def test_a_full_buffer_drops_the_newest_and_counts(server: FakeServer) -> None:
     for i in range(5):
         producer.request(f"/{i}", "GET", 200, 1.0)
     assert producer.stats().buffered == 3
-    producer._lifecycle.worker.make_pass()
+    producer._lifecycle.loop.make_pass()
     assert producer.stats().dropped["buffer_full"] == 2
     assert [labels[0] for labels in server.batches()[0].labels] == ["/0", "/1", "/2"]
 
@@ -124,14 +131,14 @@ def test_an_absent_server_costs_nothing_until_the_bounds_are_reached(server: Fak
     for _ in range(10):
         for i in range(1_000):  # waiting batches are compressed: no two durations alike
             producer.request("/a", "GET", 200, math.sqrt(i + 2))
-        producer._lifecycle.worker.make_pass()
+        producer._lifecycle.loop.make_pass()
     stats = producer.stats()
     assert stats.recorded == 10_000
     assert stats.buffered == 10_000 - stats.dropped["buffer_full"]
     assert stats.dropped["buffer_full"] > 0
     assert stats.last_error == "unreachable"
     server.refuse = lambda _: None
-    wait_until(lambda: producer._lifecycle.worker.make_pass(is_urgent=True))
+    wait_until(lambda: producer._lifecycle.loop.make_pass(is_urgent=True))
     assert server.events() == producer.stats().shipped == stats.buffered
     assert producer.stats().last_error is None
 
@@ -141,7 +148,7 @@ def test_failures_are_tried_again_later_and_later(server: FakeServer) -> None:
     producer = by_hand(server, clock)
     server.refuse = lambda _: StreamUnavailableError("unreachable")
     for _ in range(240):
-        producer._lifecycle.worker.make_pass()
+        producer._lifecycle.loop.make_pass()
         clock.advance(250)
     assert 10 <= len(server.calls) <= 30
 
@@ -149,13 +156,13 @@ def test_failures_are_tried_again_later_and_later(server: FakeServer) -> None:
 def test_heartbeats_tell_how_far_everything_is_shipped(server: FakeServer) -> None:
     clock = FakeClock(1_700_000_000_200)
     producer = by_hand(server, clock)
-    producer._lifecycle.worker.make_pass()
+    producer._lifecycle.loop.make_pass()
     assert [(call.mode, call.through_ms) for call in server.calls] == [("heartbeat", clock.now_ms())]
     clock.advance(500)
-    producer._lifecycle.worker.make_pass()
+    producer._lifecycle.loop.make_pass()
     assert len(server.calls) == 1
     clock.advance(500)
-    producer._lifecycle.worker.make_pass()
+    producer._lifecycle.loop.make_pass()
     assert [call.through_ms for call in server.calls[1:]] == [clock.now_ms()]
 
 
@@ -163,7 +170,7 @@ def test_the_liveness_tells_what_was_dropped(server: FakeServer) -> None:
     producer = by_hand(server, FakeClock())
     producer.request("/a", "GET", 200, 1.0)
     producer.request("/a", "GET", 200, math.nan)
-    producer._lifecycle.worker.make_pass()
+    producer._lifecycle.loop.make_pass()
     figures = json.loads(server.calls[-1].liveness)
     assert figures["sent"] == 1
     assert figures["dropped"] == {"invalid": 1}
@@ -178,9 +185,9 @@ def test_a_fault_of_ours_is_counted_and_ends_nothing(server: FakeServer, monkeyp
     producer.request("/a", "GET", 200, 1.0)
     with monkeypatch.context() as patch:
         patch.setattr(Packer, "pack", fail)
-        producer._lifecycle.worker.make_pass()
+        producer._lifecycle.loop.make_pass()
     producer.request("/a", "GET", 200, 1.0)
-    producer._lifecycle.worker.make_pass(is_urgent=True)
+    producer._lifecycle.loop.make_pass(is_urgent=True)
     assert server.events() == 1
     assert producer.stats().dropped["invalid"] == 1
 
@@ -283,7 +290,7 @@ def test_a_forked_child_begins_empty_under_its_own_name(producer: Producer, serv
     producer.flush()
     parent = producer.stats().instance
     producer._lifecycle.stop(1, is_final=False)
-    producer._lifecycle._permit.clear()
+    producer._lifecycle.state.permit.clear()
     producer.request("/parent", "GET", 200, 1.0)
     producer._lifecycle.after_fork_in_child()
     assert producer.stats().recorded == 0

@@ -1,0 +1,1 @@
+"""Commits events as parts of panes."""

@@ -1,0 +1,1 @@
+"""Writes the pipeline's own metrics as panes of a service."""

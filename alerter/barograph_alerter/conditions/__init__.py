@@ -1,0 +1,1 @@
+"""The language of rules: parsed, and evaluated against windows."""

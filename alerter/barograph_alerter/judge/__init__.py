@@ -1,0 +1,1 @@
+"""Judges the windows of a service, and turns the verdicts into changes of alerts."""

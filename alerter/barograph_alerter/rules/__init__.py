@@ -1,0 +1,1 @@
+"""Rules: what the configuration says, and the defaults."""

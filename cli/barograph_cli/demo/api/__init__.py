@@ -1,0 +1,1 @@
+"""The demo's API: a model served under load, with faults."""

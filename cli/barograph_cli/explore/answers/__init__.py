@@ -1,0 +1,1 @@
+"""The answers of the console that the analysis page draws, with their types."""

@@ -1,0 +1,1 @@
+"""The sections of the analysis page, one module each. Streamlit would take a folder `pages` for scripts of its own."""

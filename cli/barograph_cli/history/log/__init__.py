@@ -1,0 +1,1 @@
+"""Reads a range of the events log."""

@@ -1,0 +1,1 @@
+"""Runs processes and servers on this machine, for ``barograph up`` and ``demo``."""

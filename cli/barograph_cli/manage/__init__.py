@@ -1,0 +1,1 @@
+"""Commands that change something: service, shards and install; and check."""

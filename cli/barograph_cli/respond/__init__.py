@@ -1,0 +1,1 @@
+"""Commands of whoever is on call: alerts and silences."""

@@ -1,0 +1,1 @@
+"""Rules before they page: checked, tested on made series, and tried on the past."""

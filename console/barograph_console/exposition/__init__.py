@@ -1,0 +1,1 @@
+"""`/metrics`: all that Prometheus reads."""

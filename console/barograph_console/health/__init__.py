@@ -1,0 +1,1 @@
+"""Endpoints about the pipeline and the console itself."""

@@ -1,0 +1,1 @@
+"""What changes, worked out once and sent to everyone who watches."""

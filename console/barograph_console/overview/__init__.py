@@ -1,0 +1,1 @@
+"""Everything that the page draws of one service, in one answer."""

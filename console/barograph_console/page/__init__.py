@@ -1,0 +1,1 @@
+"""The web page, and how its files are served."""

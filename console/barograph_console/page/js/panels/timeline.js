@@ -1,0 +1,45 @@
+// @ts-check
+// What happened, newest first: transitions of alerts, deliveries, releases.
+
+import { Rows, byId, el, text } from "../dom/el.js";
+import { failed } from "../dom/failed.js";
+import { clean, words, duration } from "../words/format.js";
+
+const SHOWN = 40;
+/** @typedef {{at_ms: number, key: string, name: string, what: string, kind: string}} Happening */
+
+/** @param {any} entry @returns {Happening} */
+function happening(entry) {
+  const rule = clean(entry.rule ?? "", 60);
+  if (entry.is_delivery) {
+    const late = typeof entry.delay_ms === "number" ? `, ${words(duration(entry.delay_ms))}` : "";
+    return { at_ms: entry.at_ms, key: `d${entry.entry_id ?? entry.at_ms}${entry.channel}`, name: rule, kind: "sent", what: ` ${clean(entry.result ?? "sent", 40)}, ${clean(entry.channel, 40)}${late}` };
+  }
+  const by = entry.actor ? `, ${clean(entry.actor, 40)}` : "";
+  const what = entry.reason === "reminder" ? "reminder" : entry.to === "inactive" ? "cleared before it fired" : entry.to;
+  return { at_ms: entry.at_ms, key: `a${entry.entry_id}`, name: rule, kind: entry.to === "firing" ? `mark-${entry.severity}` : entry.to,
+    what: ` ${what}${entry.reason && entry.reason !== "reminder" ? `, ${clean(entry.reason, 60).replaceAll("_", " ")}` : ""}${by}` };
+}
+
+/** @param {import("../state/app.js").App} app */
+export function timelinePanel(app) {
+  const place = byId("timeline-list");
+  const rows = new Rows(place, (/** @type {Happening} */ first) => {
+    const time = el("time");
+    const node = el("li", null, time, el("i", { class: `dot ${first.kind}`, "aria-hidden": "true" }), el("p", null, el("b", null, el("bdi", null, first.name)), el("bdi", null, first.what)));
+    return { node, update: (now) => text(time, app.times.near(now.at_ms, app.now())) };
+  });
+  /** @type {Error | null} */
+  let shown = null;
+  return (/** @type {Set<string>} */ changed) => {
+    if (!["log", "overview", "view", "alerts"].some((part) => changed.has(part)) || !app.state) return;
+    const releases = app.state.markers.map((one) => ({ at_ms: one.at_ms, key: `m${one.at_ms}${one.title}`, name: clean(one.title, 60), what: one.kind === "deploy" ? " deployed" : " first seen", kind: "release" }));
+    const all = [...app.log.map(happening), ...releases].sort((a, b) => b.at_ms - a.at_ms).slice(0, SHOWN);
+    rows.show(all, (one) => one.key);
+    byId("timeline-none").hidden = all.length > 0;
+    const { log_problem } = app;
+    if (shown === log_problem) return;
+    shown = log_problem;
+    byId("timeline-failed").replaceChildren(...(shown ? [failed(shown, () => void app.loadLog())] : []));
+  };
+}

@@ -1,0 +1,1 @@
+"""Tables and charts of one service, each on its own."""

@@ -1,0 +1,1 @@
+"""The rules as alerters published them: which watch a service, and the bounds that they set."""

@@ -1,0 +1,1 @@
+"""What the endpoints ask for, as protocols, and the Redis behind them."""

@@ -1,0 +1,1 @@
+"""What an alert is, and each change that can happen to it."""

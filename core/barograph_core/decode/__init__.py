@@ -1,0 +1,1 @@
+"""Decodes and checks the entries of the events stream."""

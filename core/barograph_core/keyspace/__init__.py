@@ -1,0 +1,1 @@
+"""The names of all keys, and on which shard a service lives."""

@@ -1,0 +1,1 @@
+"""Mathematics without a word of monitoring: exact sums, quantile sketches, grouping."""

@@ -1,0 +1,146 @@
+"""All series of one kind over one span, as columns."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Final
+
+import numpy as np
+
+from barograph_core.events.kinds import ERROR_STATUS, FAILED, Kind, Labels
+from barograph_core.numerics.arrays import IntArray
+from barograph_core.numerics.grouping import count_keys
+from barograph_core.panes.summary import SeriesSummary
+from barograph_core.panes.summary_table import SummaryTable, new_positions
+
+# Status codes are 0 to 999.
+STATUS_SPAN: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SeriesTable:
+    """The series of one kind.
+
+    Attributes:
+        labels: The series, ascending, each at most once.
+        events: Number of events of each series.
+        estimated: How many of ``events`` came in records that stood for more than one event.
+        status: Series and status code in one integer, ``series * 1000 + code``, ascending, each at most once.
+        status_counts: Number of events of each of ``status``.
+        summaries: Measure ``m`` of series ``s`` is in row ``s * measures + m``.
+    """
+
+    kind: Kind
+    labels: Sequence[Labels]
+    events: IntArray
+    estimated: IntArray
+    status: IntArray
+    status_counts: IntArray
+    summaries: SummaryTable
+
+    @classmethod
+    def fold(cls, parts: Sequence["SeriesTable"], names: Sequence[Sequence[Labels]]) -> "SeriesTable":
+        """Merge ``parts`` of one kind, at least one.
+
+        Args:
+            parts: Tables of the same kind.
+            names: For each part the new labels of each of its series. Series with equal labels become one.
+        """
+        labels = sorted(set(chain.from_iterable(names)))
+        position = {label: index for index, label in enumerate(labels)}
+        rows = [np.fromiter(map(position.__getitem__, part), np.int64, len(part)) for part in names]
+        kind, size = parts[0].kind, len(labels)
+        target = np.concatenate(rows)
+        events, estimated = np.zeros(size, np.int64), np.zeros(size, np.int64)
+        np.add.at(events, target, np.concatenate([part.events for part in parts]))
+        np.add.at(estimated, target, np.concatenate([part.estimated for part in parts]))
+        status, status_counts = count_keys(
+            np.concatenate(
+                [
+                    part_rows[part.status // STATUS_SPAN] * STATUS_SPAN + part.status % STATUS_SPAN
+                    for part, part_rows in zip(parts, rows, strict=True)
+                ]
+            ),
+            size * STATUS_SPAN,
+            np.concatenate([part.status_counts for part in parts]),
+        )
+        width = len(kind.measures)
+        measure_rows = [(part[:, None] * width + np.arange(width)).ravel() for part in rows]
+        return cls(
+            kind=kind,
+            labels=labels,
+            events=events,
+            estimated=estimated,
+            status=status,
+            status_counts=status_counts,
+            summaries=SummaryTable.fold([part.summaries for part in parts], measure_rows, size * width),
+        )
+
+    def series(self, start: int, end: int) -> "SeriesTable":
+        """Return the series from ``start`` to before ``end``."""
+        width = len(self.kind.measures)
+        first, last = np.searchsorted(self.status, (start * STATUS_SPAN, end * STATUS_SPAN))
+        return SeriesTable(
+            kind=self.kind,
+            labels=self.labels[start:end],
+            events=self.events[start:end],
+            estimated=self.estimated[start:end],
+            status=self.status[first:last] - start * STATUS_SPAN,
+            status_counts=self.status_counts[first:last],
+            summaries=self.summaries.rows(start * width, end * width),
+        )
+
+    def relabelled(self, labels: Sequence[Labels]) -> "SeriesTable":
+        """Return the same series with other ``labels``, which must ascend too."""
+        return replace(self, labels=labels)
+
+    def take(self, indexes: Sequence[int]) -> "SeriesTable":
+        """Return the series at ``indexes``, which ascend."""
+        kept = np.array(indexes, np.int64)
+        width = len(self.kind.measures)
+        series = new_positions(kept, len(self.labels))[self.status // STATUS_SPAN]
+        is_kept = series >= 0
+        return SeriesTable(
+            kind=self.kind,
+            labels=[self.labels[index] for index in indexes],
+            events=self.events[kept],
+            estimated=self.estimated[kept],
+            status=series[is_kept] * STATUS_SPAN + self.status[is_kept] % STATUS_SPAN,
+            status_counts=self.status_counts[is_kept],
+            summaries=self.summaries.take((kept[:, None] * width + np.arange(width)).ravel()),
+        )
+
+    @property
+    def event_count(self) -> int:
+        return int(self.events.sum())
+
+    @property
+    def estimated_count(self) -> int:
+        return int(self.estimated.sum())
+
+    @property
+    def error_count(self) -> int:
+        return int(self.status_counts[self.status % STATUS_SPAN >= ERROR_STATUS].sum())
+
+    def series_summaries(self) -> Iterator[SeriesSummary]:
+        """Yield each series in the order of its labels."""
+        status: list[dict[int, int]] = [{} for _ in self.labels]
+        for key, count in zip(self.status.tolist(), self.status_counts.tolist(), strict=True):
+            status[key // STATUS_SPAN][key % STATUS_SPAN] = count
+        summaries = self.summaries.summaries()
+        names = self.kind.measure_names
+        rows = zip(self.labels, self.events.tolist(), self.estimated.tolist(), strict=True)
+        for index, (labels, count, estimated) in enumerate(rows):
+            row = index * len(names)
+            measures = dict(zip(names, summaries[row : row + len(names)], strict=True))
+            failed = measures.get(FAILED)
+            yield SeriesSummary(
+                labels=labels,
+                count=count,
+                errors=sum(hits for code, hits in status[index].items() if code >= ERROR_STATUS)
+                if failed is None
+                else round(failed.sum),
+                status=status[index],
+                measures=measures,
+                estimated=estimated,
+            )

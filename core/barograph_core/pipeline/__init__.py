@@ -1,0 +1,1 @@
+"""Reads the state of the pipeline itself: backlogs, account, workers, producers."""

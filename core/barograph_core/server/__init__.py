@@ -1,0 +1,1 @@
+"""The connection to the server or Cluster, and what it can answer."""

@@ -1,0 +1,1 @@
+"""Lists the services, and ends one: it is retired or deleted."""

@@ -1,0 +1,1 @@
+"""Silences: which alerts people mute, from when to when, and each change of that."""

@@ -1,0 +1,1 @@
+"""Reads and describes panes and figures as the server stores them."""

@@ -1,0 +1,1 @@
+"""Parses and formats durations, sizes, ages and timestamps."""

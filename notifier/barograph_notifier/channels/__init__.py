@@ -1,0 +1,1 @@
+"""The channels: one file each, with the reader of its configuration."""

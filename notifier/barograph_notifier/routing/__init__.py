@@ -1,0 +1,1 @@
+"""Decides which channels an alert goes to."""

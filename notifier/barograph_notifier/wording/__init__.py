@@ -1,0 +1,1 @@
+"""What a notification says, in words that every channel shows alike."""

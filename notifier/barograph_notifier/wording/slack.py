@@ -1,0 +1,158 @@
+"""A notification as a Slack message: a line of text, and blocks under the colour of its severity."""
+
+from typing import Final, TypeAlias
+
+from barograph_core.alerts.acknowledgement import ACKNOWLEDGE_BUTTON, TAKE_BACK_BUTTON, ButtonValue
+from barograph_core.alerts.record import Contributor
+from barograph_notifier.digest import Digest
+from barograph_notifier.notification import Notification
+from barograph_notifier.wording.digests import (
+    digest_counts,
+    digest_links,
+    digest_more,
+    digest_place,
+    digest_reason,
+    digest_title,
+)
+from barograph_notifier.wording.mail import COLOURS, colours_of
+from barograph_notifier.wording.words import (
+    body_of,
+    contributor_name,
+    facts_of,
+    lasted,
+    link,
+    links_of,
+    number,
+    percent,
+    reason_of,
+    summary_of,
+    title_of,
+)
+
+Json: TypeAlias = dict[str, object]
+
+_SIGNS: Final = {"info": "🔵", "warning": "🟠", "error": "🔴", "critical": "🚨"}
+# What Slack reads as a link, a mention or a style. A name with a star is then shown with another star.
+_ESCAPES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "*": "\u2217", "`": "\u02cb", "~": "\u223c"})
+# Shown in the line of text.
+_IN_TEXT: Final = frozenset({"Service", "Rule", "Labels", "Lasted"})
+# Slack's limits are 3,000 characters for a text and 2,000 for a field; people read less.
+_TEXT_LIMIT: Final = 1_000
+_BAR_CELLS: Final = 10
+
+
+def escape(text: str) -> str:
+    """Return ``text`` so that Slack shows it as it is: no link, no mention, no style."""
+    return text.translate(_ESCAPES)
+
+
+def line_of(notification: Notification) -> str:
+    """Return the line of text, which is also what a phone's lock screen shows."""
+    title = f"*{escape(title_of(notification))}*"
+    if notification.status == "resolved":
+        return f"✅ Resolved after {lasted(notification)}: {title}"
+    return f"{_SIGNS[notification.severity.value]} {title}"
+
+
+def message_of(notification: Notification, *, has_buttons: bool = False) -> Json:
+    """Return the message without its destination; ``has_buttons`` adds those of a firing for the console's hook."""
+    blocks = _blocks(notification)
+    if has_buttons and notification.status == "firing":
+        blocks.append(_buttons(ButtonValue(notification.alert_id, notification.episode)))
+    return {
+        "text": line_of(notification),
+        "attachments": [
+            {"color": colours_of(notification).light, "blocks": blocks},
+        ],
+        "unfurl_links": False,
+        "unfurl_media": False,
+    }
+
+
+def digest_message_of(digest: Digest) -> Json:
+    """Return the message about several alerts without its destination."""
+    sign = "✅ Resolved:" if digest.status == "resolved" else _SIGNS[digest.severity.value]
+    colours = COLOURS["resolved" if digest.status == "resolved" else digest.severity.value]
+    words = [digest_counts(digest), digest_place(digest), digest_reason(digest)]
+    blocks = [_section("\n".join(escape(text) for text in words if text))]
+    blocks += [_section(_alert_line(alert)) for alert in digest.top]
+    more = [escape(digest_more(digest))] if digest_more(digest) else []
+    links = [f"<{fact.value.replace('&', '&amp;')}|{fact.name}>" for fact in digest_links(digest)]
+    if more or links:
+        blocks.append({"type": "context", "elements": [_text(" · ".join([*more, *links]))]})
+    return {
+        "text": f"{sign} *{escape(digest_title(digest))}*",
+        "attachments": [{"color": colours.light, "blocks": blocks}],
+        "unfurl_links": False,
+        "unfurl_media": False,
+    }
+
+
+def _alert_line(alert: Notification) -> str:
+    is_over = alert.status == "resolved"
+    title, url = escape(title_of(alert)), link(alert.console_url)
+    shown = f"<{url.replace('&', '&amp;')}|{title}>" if url else f"*{title}*"
+    text = f"after {lasted(alert)}" if is_over else escape(summary_of(alert))
+    return f"{'✅' if is_over else _SIGNS[alert.severity.value]} {shown}\n{text}"
+
+
+def reply_of(notification: Notification) -> Json:
+    """Return what stands in the thread of a message that was edited: the change alone."""
+    # Who did it by hand says why.
+    reason = "" if notification.actor else escape(reason_of(notification))
+    by = f" by {escape(notification.actor)}" if notification.actor else ""
+    if notification.status == "resolved":
+        text = f"✅ Resolved{by} after {lasted(notification)}."
+    else:
+        text = f"{_SIGNS[notification.severity.value]} Still firing ({notification.severity.value}): "
+        text += escape(summary_of(notification))
+    return {"text": f"{text} {reason}".rstrip(), "unfurl_links": False, "unfurl_media": False}
+
+
+def _blocks(notification: Notification) -> list[Json]:
+    # What the channel's own template makes is in Slack's markup, with its values escaped.
+    words = body_of(notification) if notification.body else map(escape, body_of(notification))
+    facts = [fact for fact in facts_of(notification) if fact.name not in _IN_TEXT]
+    blocks = [_section("\n".join(words))]
+    blocks.append(
+        {"type": "section", "fields": [_text(f"*{fact.name}*\n{escape(fact.value)}") for fact in facts]},
+    )
+    if notification.contributors:
+        lines = [_bar(item) for item in notification.contributors]
+        blocks.append(_section("\n".join(["*What accounts for it*", *lines])))
+    links = [f"<{fact.value.replace('&', '&amp;')}|{fact.name}>" for fact in links_of(notification)]
+    if links:
+        blocks.append({"type": "context", "elements": [_text(" · ".join(links))]})
+    return blocks
+
+
+def _buttons(about: ButtonValue) -> Json:
+    value = about.to_text()
+    return {
+        "type": "actions",
+        "elements": [
+            _button("Acknowledge", ACKNOWLEDGE_BUTTON, value),
+            _button("Take back", TAKE_BACK_BUTTON, value),
+        ],
+    }
+
+
+def _button(text: str, action: str, value: str) -> Json:
+    return {"type": "button", "text": {"type": "plain_text", "text": text}, "action_id": action, "value": value}
+
+
+def _bar(item: Contributor) -> str:
+    share = percent(item)
+    full = max(1, round(share * _BAR_CELLS / 100))
+    cells = "█" * full + "░" * (_BAR_CELLS - full)
+    amount = f"{number(item.amount)} {item.of}"
+    return f"`{cells}` {share} % {escape(contributor_name(item))} ({escape(amount)})"
+
+
+def _section(text: str) -> Json:
+    return {"type": "section", "text": _text(text)}
+
+
+def _text(text: str) -> Json:
+    # verbatim: without it Slack makes links of addresses and names that it finds in the text.
+    return {"type": "mrkdwn", "text": text[:_TEXT_LIMIT], "verbatim": True}

@@ -1,0 +1,1 @@
+"""Checks records and packs them into encoded batches."""

@@ -1,0 +1,1 @@
+"""Ships batches to the server, in a background thread of the producer."""

@@ -1,0 +1,86 @@
+"""The console's interface for Alertmanager's tools, asked by the real amtool."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.server.connection import Connection
+from tests.integration.console.test_console_process import stage, url_in
+from tests.unit.console.fakes import ALERT_ID, record
+
+Amtool = Callable[..., str]
+UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+@pytest.fixture
+def base(valkey_url: str, real: Connection, keys: ShardKeys, tmp_path: Path) -> Iterator[str]:
+    """Return the URL of a console whose service ``ranker`` has an alert that fires."""
+    real.command("HSET", keys.closed, "ranker", 1_700_000_000_000)
+    real.command("HSET", keys.state("ranker"), "version", 1, f"alert:{ALERT_ID}", record().to_json())
+    log = tmp_path / "console.log"
+    with stage("barograph_console", log, "--port", "0", "--url", valkey_url, "--prefix", keys.prefix):
+        yield url_in(log)
+
+
+@pytest.fixture
+def amtool(base: str, tmp_path: Path) -> Amtool:
+    """Return what runs amtool against that console and returns its output."""
+    program = shutil.which("amtool")
+    if program is None:
+        assert "CI" not in os.environ, "CI needs amtool, of Debian's package prometheus-alertmanager"
+        pytest.skip("amtool is not installed")
+
+    def run(*arguments: str, code: int = 0) -> str:
+        command = [program, f"--alertmanager.url={base}", *arguments]
+        environ = {**os.environ, "HOME": str(tmp_path)}
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environ, timeout=60)
+        assert done.returncode == code, done.stdout + done.stderr
+        assert "version mismatch" not in done.stderr
+        return done.stdout + done.stderr
+
+    return run
+
+
+def test_alerts_are_queried(amtool: Amtool) -> None:
+    (found,) = json.loads(amtool("-o", "json", "alert", "query"))
+    assert found["fingerprint"] == ALERT_ID
+    assert "high-error-rate" in amtool("alert", "query", "service=~rank.*")
+    assert json.loads(amtool("-o", "json", "alert", "query", "route=/other")) == []
+
+
+def test_a_silence_is_added_queried_updated_and_ended(amtool: Amtool) -> None:
+    first = amtool("silence", "add", "alertname=high-error-rate", "--duration=1h", "--comment=looking").strip()
+    assert UUID.fullmatch(first)
+    assert first in amtool("silence", "query")
+    (suppressed,) = json.loads(amtool("-o", "json", "alert", "query", "--silenced"))
+    assert suppressed["status"]["silencedBy"] == [first]
+    second = UUID.findall(amtool("-o", "json", "silence", "update", "--duration=2h", first))[0]
+    amtool("silence", "expire", second)
+    assert second not in amtool("-o", "json", "silence", "query")
+    assert second in amtool("-o", "json", "silence", "query", "--expired")
+
+
+def test_silences_are_exported_and_imported(amtool: Amtool, tmp_path: Path) -> None:
+    amtool("silence", "add", "alertname=high-error-rate", "--duration=1h", "--comment=looking")
+    file = tmp_path / "silences.json"
+    file.write_text(amtool("-o", "json", "silence", "query"))
+    amtool("silence", "import", "--force", str(file))
+    assert len(json.loads(amtool("-o", "json", "silence", "query"))) == 2
+
+
+def test_what_cannot_be_meant_is_said(amtool: Amtool) -> None:
+    assert "mute every alert" in amtool("silence", "add", "alertname=~.*", "--duration=1h", "--comment=x", code=1)
+
+
+def test_configuration_routes_and_cluster_are_shown(amtool: Amtool) -> None:
+    assert "receiver" in amtool("config", "show")
+    assert "none" in amtool("config", "routes", "show")
+    assert "none" in amtool("config", "routes", "test", "service=ranker")
+    assert "disabled" in amtool("cluster", "show")

@@ -1,0 +1,1 @@
+"""Tests of `barograph alerts report`, without a server."""

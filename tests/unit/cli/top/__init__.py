@@ -1,0 +1,1 @@
+"""Tests of `barograph top`, without a console."""

@@ -1,0 +1,1 @@
+"""Tests of Alertmanager's API over fakes."""
