@@ -83,11 +83,10 @@ def test_a_drag_asks_what_is_in_there(visitor: Visitor, serve: ConsoleMaker) -> 
 
 def drag(page: Page) -> None:
     strips = page.get_by_role("slider", name="Moment")
-    box = strips.bounding_box()
-    assert box is not None
-    page.mouse.move(box["x"] + 400, box["y"] + 150)
+    # hover waits until the strips stand still and nothing covers them; a page that was just opened still moves.
+    strips.hover(position={"x": 400, "y": 150})
     page.mouse.down()
-    page.mouse.move(box["x"] + 700, box["y"] + 150, steps=4)
+    strips.hover(position={"x": 700, "y": 150})
     page.mouse.up()
 
 
