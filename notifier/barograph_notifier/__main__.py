@@ -4,6 +4,7 @@ import logging
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Literal
 
@@ -15,6 +16,7 @@ from barograph_core.server.connection import Connection
 from barograph_core.workers.consumer import Consumer, ConsumerSettings
 from barograph_core.workers.process import Start, begin, guarded, stop_on_signals
 from barograph_core.workers.shard_loops import Loop, serve_shards
+from barograph_notifier.channel import shows_flag
 from barograph_notifier.channels.reading import ChannelSpec, parse_channels
 from barograph_notifier.escalation.escalation import Escalation
 from barograph_notifier.escalation.reading import parse_escalations
@@ -93,6 +95,7 @@ def make_loops(
         counters=counters,
         wake=wake,
         sends_resolved=spec.sends_resolved,
+        shows_flag=partial(shows_flag, spec.channel),
     )
     consumer = Consumer(
         connection,

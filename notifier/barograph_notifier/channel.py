@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias, runtime_checkable
 
+from barograph_core.alerts.transition import Transition
 from barograph_core.errors import ChannelRefusedError, ChannelUnavailableError
 from barograph_notifier.notification import Notification
 
@@ -80,6 +81,31 @@ class PreviewedChannel(Protocol):
     def preview(self, notification: Notification, *, key: str) -> str:
         """Return what ``send`` would send, as text of several lines without secrets."""
         ...
+
+
+@runtime_checkable
+class FlagChannel(Protocol):
+    """A channel that can show who has taken an alert on. Others are not told of that: it is no news to wake people."""
+
+    def shows(self, flag: str, via: str) -> bool:
+        """Say whether ``send`` shows a change of ``flag`` on an alert that this channel was told of.
+
+        Args:
+            flag: ``acknowledged``, ``unacknowledged``, or one of a newer version.
+            via: The tool in which a person changed it, ``slack`` or ``pagerduty``; empty for barograph itself.
+        """
+        ...
+
+
+def shows_flag(channel: Channel, transition: Transition) -> bool:
+    """Say whether ``channel`` shows the flag that ``transition`` changes; one whose code fails shows none."""
+    if not isinstance(channel, FlagChannel):
+        return False
+    try:
+        return channel.shows(transition.flag, transition.via) is True
+    except Exception as error:  # noqa: BLE001  # foreign code; its mistakes must not stop the reader
+        log.error("channel.failed", extra={"flag": transition.flag, "error": type(error).__name__})
+        return False
 
 
 def attempt(channel: Channel, notification: Notification, *, key: str, timeout_s: float) -> Outcome:

@@ -30,6 +30,10 @@ class Notification:
         console_url: The alert on the console's page; empty when the notifier does not know the console's address.
         title: What the channel's own template makes of it; empty for the plain title.
         body: The same for the text below, several lines and in the channel's markup; empty for the plain text.
+        flag: ``acknowledged`` or ``unacknowledged`` when that alone has changed while the alert fires, by ``actor``:
+            only for a channel that ``shows`` it. Else empty.
+        note: What the person said about it.
+        until_ms: Wall time at which the acknowledgement ends by itself; ``None`` when it does not.
     """
 
     status: Status
@@ -52,6 +56,9 @@ class Notification:
     console_url: str = ""
     title: str = ""
     body: str = ""
+    flag: str = ""
+    note: str = ""
+    until_ms: int | None = None
 
     @property
     def episode(self) -> str:
@@ -62,6 +69,7 @@ class Notification:
     def of_transition(cls, transition: Transition, *, first_ref: str = "", console: str = "") -> Self:
         """Return the notification of a transition to ``firing`` or ``resolved``; ``console`` is the console's URL."""
         status: Status = "firing" if transition.after is AlertState.FIRING else "resolved"
+        is_flag = transition.is_only_flag
         return cls(
             status=status,
             reason=transition.reason,
@@ -81,6 +89,9 @@ class Notification:
             missing=transition.missing,
             first_ref=first_ref,
             console_url=_console_url(console, transition),
+            flag=transition.flag if is_flag else "",
+            note=transition.note if is_flag else "",
+            until_ms=transition.until_ms if is_flag else None,
         )
 
     def to_body(self, key: str) -> dict[str, object]:
@@ -92,6 +103,7 @@ class Notification:
             "reason": self.reason,
             "alert": self.to_alert(),
             **({"message": {"title": self.title, "body": self.body}} if self.title or self.body else {}),
+            **({"flag": self.flag, "note": self.note, "until_ms": self.until_ms} if self.flag else {}),
         }
 
     def to_alert(self) -> dict[str, object]:

@@ -3,7 +3,7 @@
 import logging
 import math
 import threading
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from typing import Final, Protocol
 
 from barograph_core.alerts.record import AlertState
@@ -66,10 +66,12 @@ class NotifierHandler:
         counters: WorkerCounters,
         wake: Wakeable,
         sends_resolved: bool = True,
+        shows_flag: Callable[[Transition], bool] = lambda _: False,
     ) -> None:
         self._outbox = outbox
         self._routing = routing
         self._sends_resolved = sends_resolved
+        self._shows_flag = shows_flag
         self._channel = channel
         self._consumer = consumer
         self._clock = clock
@@ -127,7 +129,8 @@ class NotifierHandler:
             queued: Alerts of which the entries before it, that come with it, queue something.
         """
         due = self._routing.channels_of(transition, transition.at_ms)
-        action, reason = action_for(transition, self._channel, is_routed=self._channel in due)
+        is_shown = transition.is_only_flag and self._shows_flag(transition)
+        action, reason = action_for(transition, self._channel, is_routed=self._channel in due, shows_flag=is_shown)
         if action is EntryAction.ENQUEUE_IF_KNOWN:
             is_known = transition.alert_id in queued or self._outbox.knows(transition.alert_id)
             action = EntryAction.ENQUEUE if is_known else EntryAction.SUPPRESS
@@ -146,7 +149,12 @@ class NotifierHandler:
         return Arrival(entry_id=entry.id, transition=transition, item=item, fields=entry.fields)
 
     def _mute_of(self, transition: Transition) -> str:
-        """Return why ``transition`` counts in the order but is not sent; empty when it is sent."""
+        """Return why ``transition`` counts in the order but is not sent; empty when it is sent.
+
+        A flag bears its name: a notifier that does not know flags then sends nothing, instead of one more firing.
+        """
+        if transition.is_only_flag:
+            return transition.flag
         if not transition.notify:
             return transition.reason or "muted"
         is_unwanted = transition.after is not AlertState.FIRING and not self._sends_resolved

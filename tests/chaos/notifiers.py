@@ -19,7 +19,7 @@ from barograph_core.server.connection import Connection
 from barograph_core.server.replies import as_hash, as_list
 from barograph_notifier.__main__ import main
 from tests.support import valkey_server
-from tests.unit.notifier.samples import FIRING, RESOLVED, transition
+from tests.unit.notifier.samples import FIRING, RESOLVED, flagged, transition
 
 KEYS = ShardKeys()
 CHANNEL = "hook"
@@ -32,7 +32,7 @@ class Book:
     """What the receiver got, in order.
 
     Attributes:
-        rows: (idempotency key, alert, status) of each request.
+        rows: (idempotency key, alert, status) of each request; of one to PagerDuty (both, deduplication key, action).
     """
 
     rows: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
@@ -41,7 +41,11 @@ class Book:
     def add(self, body: bytes) -> None:
         given = json.loads(body)
         with self.lock:
-            self.rows.append((given["key"], given["alert"]["id"], given["status"]))
+            if "event_action" in given:
+                about, what = given["dedup_key"], given["event_action"]
+                self.rows.append((f"{about} {what}", about, what))
+            else:
+                self.rows.append((given["key"], given["alert"]["id"], given["status"]))
 
     @property
     def applied(self) -> list[tuple[str, str, str]]:
@@ -125,6 +129,10 @@ class Pack:
     def end(self, alert: str) -> None:
         self._write(transition(RESOLVED, alert=alert, number=2))
 
+    def take_on(self, alert: str) -> None:
+        """Acknowledge an alert, as a person does."""
+        self._write(flagged(alert=alert))
+
     def _write(self, one: Transition) -> None:
         self.connection.command("XADD", KEYS.alerts, "*", *one.to_fields())
 
@@ -140,9 +148,14 @@ class Pack:
 
 @contextlib.contextmanager
 def running_pack(
-    folder: Path, count: int, *, delay_s: float = 0.0, run: Callable[[Sequence[str]], object] = main
+    folder: Path,
+    count: int,
+    *,
+    delay_s: float = 0.0,
+    run: Callable[[Sequence[str]], object] = main,
+    kind: str = 'type = "webhook"',
 ) -> Generator[Pack]:
-    """Start ``count`` notifiers of one webhook on a server of their own."""
+    """Start ``count`` notifiers of one channel of ``kind``, lines of its entry, on a server of their own."""
     _CONTEXT.set_forkserver_preload(["barograph_notifier.__main__", "tests.chaos.notifiers"])
     with valkey_server() as url, running_book(delay_s) as (book, port):
         connection = Connection.open(url)
@@ -150,8 +163,7 @@ def running_pack(
         connection.command("XGROUP", "CREATE", KEYS.alerts, f"notifier:{CHANNEL}", "0", "MKSTREAM")
         config = folder / "barograph.toml"
         config.write_text(
-            f'[[channel]]\nname = "{CHANNEL}"\ntype = "webhook"\n'
-            f'url = "http://127.0.0.1:{port}/"\nallow_private = true\n'
+            f'[[channel]]\nname = "{CHANNEL}"\n{kind}\nurl = "http://127.0.0.1:{port}/"\nallow_private = true\n'
         )
         pack = Pack(url, config, book, connection, run)
         for _ in range(count):

@@ -49,12 +49,12 @@ class Asked:
         """
         if not is_in_episode(record, self.episode):
             raise NotApplicableError(f"alert {record.alert_id!r} is in a later episode")
-        note, actor = f"in {tool}", one_line(self.actor, _LONGEST_ACTOR)
+        note, via, actor = f"in {tool}", tool.lower(), one_line(self.actor, _LONGEST_ACTOR)
         match self.action:
             case "ack":
-                return acknowledge(record, Acknowledgement(actor=actor, at_ms=now_ms, note=note))
+                return acknowledge(record, Acknowledgement(actor=actor, at_ms=now_ms, note=note), via=via)
             case "unack":
-                return unacknowledge(record, actor=actor, note=note, now_ms=now_ms)
+                return unacknowledge(record, actor=actor, note=note, now_ms=now_ms, via=via)
             case "resolve":
                 return resolve_by_hand(record, actor=actor, note=note, now_ms=now_ms)
 

@@ -27,7 +27,8 @@ _WITHIN_MS: Final = ONCE_MS - _AHEAD_MS
 def read_pagerduty(body: bytes, now_ms: int) -> Asked | None:
     """Return what is asked; ``None`` for another event, or an incident that is none of ours.
 
-    A resolution counts only when a person made it: otherwise ours came back, or another program's rule did it.
+    An acknowledgement or a resolution counts only when a person made it: otherwise ours came back, or another
+    program's rule did it. That an acknowledgement ran out counts, whoever says so.
 
     Raises:
         UnreadableError: It is no event of PagerDuty.
@@ -46,7 +47,7 @@ def read_pagerduty(body: bytes, now_ms: int) -> Asked | None:
     if not -_AHEAD_MS <= now_ms - _occurred_ms(text_at(document, "event", "occurred_at")) <= _WITHIN_MS:
         raise SignatureError("event.occurred_at is more than a day ago, or lies ahead")
     is_by_person = text_at(document, "event", "agent", "type") == _PERSON
-    if action == "resolve" and not is_by_person:
+    if action != "unack" and not is_by_person:
         return None
     return Asked(
         action=action, episode=episode, actor=text_at(document, "event", "agent", "summary") or "PagerDuty", key=key

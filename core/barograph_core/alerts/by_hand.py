@@ -14,8 +14,13 @@ class NotApplicableError(ValueError):
     """The alert is in a state in which this cannot be done. Its text says so to the person."""
 
 
-def acknowledge(record: AlertRecord, given: Acknowledgement) -> HandChange:
+def acknowledge(record: AlertRecord, given: Acknowledgement, *, via: str = "") -> HandChange:
     """Note that a person looks after a firing alert. A later acknowledgement takes the place of an earlier one.
+
+    Args:
+        record: The alert.
+        given: Who looks after it.
+        via: The tool in which they said so; see ``Transition``.
 
     Raises:
         NotApplicableError: The alert does not fire.
@@ -32,12 +37,13 @@ def acknowledge(record: AlertRecord, given: Acknowledgement) -> HandChange:
         flag="acknowledged",
         note=given.note,
         until_ms=given.until_ms,
+        via=via,
     )
     return after, entry
 
 
-def unacknowledge(record: AlertRecord, *, actor: str, note: str, now_ms: int) -> HandChange:
-    """Take an acknowledgement back.
+def unacknowledge(record: AlertRecord, *, actor: str, note: str, now_ms: int, via: str = "") -> HandChange:
+    """Take an acknowledgement back; ``via`` is the tool in which that was said.
 
     Raises:
         NotApplicableError: There is none.
@@ -46,7 +52,14 @@ def unacknowledge(record: AlertRecord, *, actor: str, note: str, now_ms: int) ->
         raise NotApplicableError(f"alert {record.alert_id!r} is not acknowledged")
     after = replace(record, ack=None, number=record.number + 1)
     entry = transition_of(
-        after, before=record.state, at_ms=now_ms, notify=False, actor=actor, flag="unacknowledged", note=note
+        after,
+        before=record.state,
+        at_ms=now_ms,
+        notify=False,
+        actor=actor,
+        flag="unacknowledged",
+        note=note,
+        via=via,
     )
     return after, entry
 

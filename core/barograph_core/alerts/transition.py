@@ -47,6 +47,8 @@ class Transition:
             knows; empty when nothing.
         note: What the person says about it.
         until_ms: Wall time at which the flag ends by itself; ``None`` when it does not.
+        via: The tool in which the person changed the flag, ``slack`` or ``pagerduty``, which knows of it already; empty
+            for barograph itself.
     """
 
     transition: str
@@ -73,6 +75,7 @@ class Transition:
     flag: str = ""
     note: str = ""
     until_ms: int | None = None
+    via: str = ""
 
     @property
     def is_only_flag(self) -> bool:
@@ -124,6 +127,7 @@ class Transition:
             "flag": self.flag,
             "note": self.note,
             "until_ms": "" if self.until_ms is None else str(self.until_ms),
+            "via": self.via,
         }
 
     @classmethod
@@ -215,6 +219,7 @@ _LATER_FIELDS: Final[dict[str, Any]] = {
     "flag": str,
     "note": str,
     "until_ms": _whole,
+    "via": str,
 }
 _TRANSITION_FIELDS: Final[dict[str, tuple[str, Any]]] = {
     "transition": ("transition", str),
@@ -249,6 +254,7 @@ def transition_of(
     flag: str = "",
     note: str = "",
     until_ms: int | None = None,
+    via: str = "",
 ) -> Transition:
     """Return the entry for the change from ``before`` to the state of ``record``, whose number includes it."""
     return Transition(
@@ -274,4 +280,5 @@ def transition_of(
         flag=flag,
         note=note,
         until_ms=until_ms,
+        via=via,
     )

@@ -7,7 +7,9 @@
 --          member: the alert's group in the outbox; item: JSON text, "" when nothing is to be sent
 --          wait_ms: "" when the alert is a group of its own, which is due at due_ms. Otherwise how long a new group waits for
 --          more alerts; interval_ms: how long after its last message a group waits
---          is_end: 1 when the item ends a firing; a group is due at once when no told alert is left without its end
+--          is_end: 1 when the item ends a firing; a group is due at once when no told alert is left without its end.
+--          "flag" when it only shows who has taken the alert on: its group is then due at once for that, and for its next
+--          message when it was before
 --          fields: a deliveries entry, none when there is nothing to record
 --          now_ms: the worker's clock, by which it decides what is due
 -- Replies  one for each entry: "ok" | "lost": claimed away, or finished already and read once more from a group that was set
@@ -22,6 +24,7 @@ local function parse_entry(keys, args, i, at)
   entry.items, entry.waiting, entry.told, entry.group = keys[first + 1], keys[first + 2], keys[first + 3], keys[first + 4]
   entry.id, entry.alert, entry.member, entry.due_ms, entry.item = args[at], args[at + 1], args[at + 2], args[at + 3], args[at + 4]
   entry.wait_ms, entry.interval_ms, entry.is_end = args[at + 5], args[at + 6], args[at + 7] == '1'
+  entry.is_flag = args[at + 7] == 'flag'
   entry.is_grouped = entry.wait_ms ~= ''
   if not entry.group then return nil, fail('the entries and their keys do not add up') end
   local problem = wrong_type({{entry.items, 'hash'}})
@@ -37,7 +40,7 @@ local function parse_entry(keys, args, i, at)
 end
 
 local function due_of(entry, now)
-  if not entry.is_grouped then return tonumber(entry.due_ms) end
+  if not entry.is_grouped or entry.is_flag then return tonumber(entry.due_ms) end
   if entry.is_end then
     redis.call('ZADD', entry.told, 'XX', 'inf', entry.alert)
     local count = redis.call('ZCARD', entry.told)
@@ -62,7 +65,7 @@ local function put(outbox, entry, held, now)
     redis.call('HSET', entry.items, GROUP, entry.member)
     redis.call('SADD', entry.waiting, entry.alert)
     local held = tonumber(redis.call('HGET', entry.group, 'due_ms') or nil)
-    if not held or due < held then redis.call('HSET', entry.group, 'due_ms', whole(due)) end
+    if not entry.is_flag and (not held or due < held) then redis.call('HSET', entry.group, 'due_ms', whole(due)) end
     redis.call('PERSIST', entry.group)
     redis.call('PERSIST', entry.told)
   elseif held then

@@ -5,8 +5,8 @@
 --   waiting  set of alerts with items
 --   told     sorted set of alerts whose firing was delivered, by when it is repeated: NEVER without a repetition, inf once the
 --            end of the alert is queued
---   group    hash: sent_ms, the time of the last message; due_ms, for when items that came during a turn are due; and the
---            digest under way (digest.lua)
+--   group    hash: sent_ms, the time of the last message; due_ms, when the next one is due, absent during a turn until items
+--            come; and the digest under way (digest.lua). In the sorted set the group may be due sooner, to show flags.
 
 -- What was last sent of this alert, as JSON text.
 local MEMORY = 'memory'

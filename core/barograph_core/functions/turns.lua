@@ -129,8 +129,8 @@ local function next_due(waiting, told, group, due_ms, now)
   local times, is_waiting = {}, redis.call('SCARD', waiting) > 0
   if is_waiting then
     local asked = redis.call('HGET', group, 'due_ms')
-    if asked then times[#times + 1] = tonumber(asked) end
-    times[#times + 1] = tonumber(due_ms)
+    times[1] = math.min(tonumber(asked or nil) or NEVER, tonumber(due_ms))
+    redis.call('HSET', group, 'due_ms', whole(times[1]))
   end
   local first = redis.call('ZRANGE', told, 0, 0, 'WITHSCORES')
   local repeat_ms = first[2] and tonumber(first[2]) or NEVER

@@ -22,7 +22,7 @@ _SHOWN: Final = frozenset({"Severity", "Service", "Rule"})
 
 
 class PagerDutyChannel:
-    """Triggers and resolves incidents of one integration.
+    """Triggers, acknowledges and resolves incidents of one integration.
 
     It takes no digests: an incident is of one alert, which its own resolution closes.
     """
@@ -37,6 +37,10 @@ class PagerDutyChannel:
 
     def preview(self, notification: Notification, *, key: str) -> str:  # noqa: ARG002
         return json.dumps(event_of(notification), ensure_ascii=False, indent=2)
+
+    def shows(self, flag: str, via: str) -> bool:
+        """Show an acknowledgement that was not made in PagerDuty; its events cannot take one back."""
+        return flag == "acknowledged" and via != "pagerduty"
 
     def send(self, notification: Notification, *, key: str, timeout_s: float) -> Outcome:  # noqa: ARG002
         """Send ``notification``. A repetition changes nothing: the incident is known by alert and episode.
@@ -55,6 +59,8 @@ def event_of(notification: Notification) -> dict[str, object]:
     """Return the event without its routing key."""
     if notification.status == "resolved":
         return {"event_action": "resolve", "dedup_key": notification.episode}
+    if notification.flag:
+        return {"event_action": "acknowledge", "dedup_key": notification.episode}
     facts = {fact.name.lower(): fact.value for fact in facts_of(notification) if fact.name not in _SHOWN}
     return {
         "event_action": "trigger",

@@ -37,6 +37,8 @@ _GONE: Final = frozenset(
         "is_inactive",
     }
 )
+# Who has taken an alert on is no message of its own: it is not shown for one of a digest, or whose message was deleted.
+_NOTHING_TO_EDIT: Final = Sent("no message to edit")
 _REF: Final = re.compile(r"([A-Z0-9]{2,32})/(\d{1,16}\.\d{1,10})\Z", re.ASCII)
 
 
@@ -94,7 +96,13 @@ class SlackBotChannel:
         return f"SlackBotChannel({self._endpoint!r}, {self._conversation!r})"
 
     def preview(self, notification: Notification, *, key: str) -> str:  # noqa: ARG002
-        return json.dumps(message_of(notification, has_buttons=self._has_buttons), ensure_ascii=False, indent=2)
+        return json.dumps(self._message(notification), ensure_ascii=False, indent=2)
+
+    def _message(self, notification: Notification) -> Json:
+        return message_of(notification, has_buttons=self._has_buttons, is_kept_current=True)
+
+    def shows(self, flag: str, via: str) -> bool:  # noqa: ARG002  # also what was done in Slack: its buttons show nothing
+        return flag in ("acknowledged", "unacknowledged")
 
     def send(self, notification: Notification, *, key: str, timeout_s: float) -> Outcome:  # noqa: ARG002
         """Post ``notification``, or bring the message about its episode up to date.
@@ -104,19 +112,20 @@ class SlackBotChannel:
             ChannelUnavailableError: Slack did not answer.
         """
         call = _Calls(self._endpoint, self._token, self._clock, timeout_s)
-        message = message_of(notification, has_buttons=self._has_buttons)
+        message = self._message(notification)
         first = _REF.match(notification.first_ref)
         if first is None:
-            return call.post(self._conversation, message)
+            return _NOTHING_TO_EDIT if notification.flag else call.post(self._conversation, message)
         conversation, at = first.groups()
         # The edit comes first: repeated after a failure of the reply, it changes nothing.
         edited = call.update(conversation, at, message)
         if isinstance(edited, Sent):
             # A firing in the thread alone would be missed by those who do not follow it.
-            is_shown = notification.status == "firing"
+            is_shown = notification.status == "firing" and not notification.flag
             edited = call.post(conversation, {**reply_of(notification), "thread_ts": at, "reply_broadcast": is_shown})
-        is_gone = isinstance(edited, Refused) and edited.reason.removeprefix("slack: ") in _GONE
-        return call.post(self._conversation, message) if is_gone else edited
+        if not (isinstance(edited, Refused) and edited.reason.removeprefix("slack: ") in _GONE):
+            return edited
+        return _NOTHING_TO_EDIT if notification.flag else call.post(self._conversation, message)
 
     def send_digest(self, digest: Digest, *, key: str, timeout_s: float) -> Outcome:  # noqa: ARG002
         """Post ``digest`` as a message of its own; the rest is as in ``send``.

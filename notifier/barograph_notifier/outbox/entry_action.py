@@ -22,14 +22,19 @@ UNROUTED = "unrouted"
 COOLDOWN = "cooldown"
 
 
-def action_for(transition: Transition, channel: str, *, is_routed: bool) -> tuple[EntryAction, str]:
+def action_for(
+    transition: Transition, channel: str, *, is_routed: bool, shows_flag: bool = False
+) -> tuple[EntryAction, str]:
     """Return the action and, for a suppression, the reason for the deliveries stream.
 
     Which channels the cooldown mutes is the alerter's decision; it stands on the entry.
 
     A resolution ignores the routes: it goes wherever its firing went, even when the routes have changed meanwhile. A
     muted resolution also goes to the outbox, because it overtakes a firing that waits there for its next attempt.
+    A change of a flag goes wherever the firing went and can be shown (``shows_flag``); elsewhere it is nothing to send.
     """
+    if transition.is_only_flag:
+        return (EntryAction.ENQUEUE_IF_KNOWN if shows_flag else EntryAction.ACKNOWLEDGE), ""
     if transition.after is not AlertState.FIRING:
         if transition.before is not AlertState.FIRING:
             return EntryAction.ACKNOWLEDGE, ""

@@ -19,7 +19,7 @@ REASON_FALLBACK: Final = "fallback"
 class HandOver:
     """Hands firings of one channel to another. For one thread.
 
-    Only firings: the other channel reads resolutions itself, and sends those whose firing it has delivered.
+    Only firings: the other channel reads resolutions and flags itself, and sends those whose firing it has delivered.
 
     Args:
         connection: Of the sender.
@@ -42,7 +42,8 @@ class HandOver:
 
     def takes_failing(self, item: Item, now_ms: int) -> bool:
         """Say whether ``item``, which will be tried again, has failed for long enough."""
-        return self._is_for_all and not item.is_handed_over and now_ms - item.since_ms >= self._after_ms
+        is_one = self._is_for_all and not item.is_handed_over and not item.is_flag
+        return is_one and now_ms - item.since_ms >= self._after_ms
 
     def give(self, items: Sequence[Item], now_ms: int) -> bool:
         """Queue the firings among ``items`` for the other channel; say whether there were any.
@@ -54,9 +55,10 @@ class HandOver:
         return bool(given)
 
     def _takes(self, item: Item) -> bool:
-        if item.is_resolution or not (self._is_for_all or item.transition.severity is Severity.CRITICAL):
+        if item.is_resolution or item.is_flag:
             return False
-        return not item.is_handed_over and self._still_fires(item)
+        is_meant = self._is_for_all or item.transition.severity is Severity.CRITICAL
+        return is_meant and not item.is_handed_over and self._still_fires(item)
 
     def _given(self, item: Item, now_ms: int) -> Item:
         transition = replace(item.transition, reason=REASON_FALLBACK)

@@ -152,7 +152,8 @@ class Outbox:
         text = arrival.text()
         if item is not None and self._cache is not None:
             self._cache.add(text, item)
-        pace: Sequence[Value] = (0, 0) if is_urgent else self._grouping.pace_of(transition)
+        is_flag = transition.is_only_flag
+        pace: Sequence[Value] = (0, 0) if is_urgent or is_flag else self._grouping.pace_of(transition)
         if placed.group == transition.alert_id and self._grouping.is_plain:
             pace = ("", "")
         note = list[str]()
@@ -168,7 +169,7 @@ class Outbox:
             item.due_ms if item else 0,
             text,
             *pace,
-            int(transition.after is not AlertState.FIRING),
+            "flag" if is_flag else int(transition.after is not AlertState.FIRING),
             len(note),
             *note,
         ]
@@ -186,12 +187,15 @@ class Outbox:
 
     def look_again(self, now_ms: int) -> None:
         """Make the groups due in which firings are held back: what held them may be over."""
-        held, outbox = self._keys.outbox_held(self._channel), self._keys.outbox(self._channel)
+        keys, channel = self._keys, self._channel
+        held, outbox = keys.outbox_held(channel), keys.outbox(channel)
         groups = as_list(self._connection.command("SMEMBERS", held))
         if groups:
             names = [as_text(group) for group in groups]
             # Only those that were read: a sender may add one meanwhile.
-            commands = [("ZADD", outbox, "XX", "LT", now_ms, name) for name in names]
+            commands: list[Sequence[Value]] = [("ZADD", outbox, "XX", "LT", now_ms, name) for name in names]
+            # A group that is due sooner than its next message shows flags alone.
+            commands += [("HDEL", keys.outbox_group(channel, name), "due_ms") for name in names]
             self._connection.pipeline([*commands, ("SREM", held, *names)])
 
     def knows(self, alert: str) -> bool:

@@ -30,7 +30,8 @@ class Item:
 
     Attributes:
         entry_id: Its id on the alerts stream: the order in which an alert's transitions are sent.
-        mute: Why it must not be sent although it counts in the order; else empty.
+        mute: Why it must not be sent although it counts in the order; else empty. That of a flag is for notifiers that
+            do not know flags.
         attempt: Number of attempts so far.
         since_ms: Time at which it was queued.
         due_ms: Time of the next attempt.
@@ -58,6 +59,11 @@ class Item:
     @property
     def is_resolution(self) -> bool:
         return self.transition.after is not AlertState.FIRING
+
+    @property
+    def is_flag(self) -> bool:
+        """Say whether it only shows who has taken the alert on."""
+        return self.transition.is_only_flag
 
     @property
     def is_escalation(self) -> bool:
@@ -132,7 +138,12 @@ class DeliveryMemory:
     service: str = ""
 
     def after_sent(self, item: Item, ref: str) -> "DeliveryMemory":
-        """Return the memory once ``item`` is delivered under the channel's reference ``ref``."""
+        """Return the memory once ``item`` is delivered under the channel's reference ``ref``.
+
+        A flag leaves it as it is: it finishes nothing that waits before it.
+        """
+        if item.is_flag:
+            return self
         is_over = item.is_resolution
         return DeliveryMemory(
             finished=max(self.finished, item.entry_id),
@@ -144,6 +155,8 @@ class DeliveryMemory:
 
     def after_unsent(self, item: Item) -> "DeliveryMemory":
         """Return the memory once ``item`` is given up or suppressed."""
+        if item.is_flag:
+            return self
         is_let_go = item.is_resolution and item.mute == RESOLUTIONS_OFF
         return replace(
             self,
@@ -156,7 +169,7 @@ class DeliveryMemory:
 
         A firing is then followed by its resolution: an unneeded one is better than an alert that never resolves.
         """
-        if item.is_resolution or self.delivered_episode_ms == item.transition.episode_ms:
+        if item.is_flag or item.is_resolution or self.delivered_episode_ms == item.transition.episode_ms:
             return self
         return replace(self, delivered_episode_ms=item.transition.episode_ms, first_ref="", is_in_doubt=True)
 
@@ -235,7 +248,7 @@ NextAction: TypeAlias = Send | Suppress | Wait | Done
 
 
 def next_action(queue: Sequence[Item], memory: DeliveryMemory, now_ms: int) -> NextAction:
-    """Decide about the oldest item of ``queue``, which is in order of entry ids.
+    """Decide about the oldest item of ``queue``, which is in order of entry ids and holds no flags.
 
     A firing that a later transition has overtaken is suppressed. A resolution is sent, in its turn, exactly where the
     firing that it ends was delivered.

@@ -158,7 +158,8 @@ class Results:
         Raises:
             BarographError: The server is gone, or refuses a result. The others are recorded.
         """
-        self._note_sent([one.delivery for one in results if one.delivery.result == "sent"])
+        sent = [one.delivery for one in results if one.delivery.result == "sent" and not one.delivery.item.is_flag]
+        self._note_sent(sent)
         found = list[bool]()
         for first in range(0, len(results), _PAGE):
             page = results[first : first + _PAGE]
@@ -207,8 +208,9 @@ class Results:
         item, transition, memory = delivery.item, delivery.item.transition, delivery.memory
         is_firing = transition.after is AlertState.FIRING
         cooldown: tuple[Value, Value] = (0, "unchanged")
-        # A repetition is not the firing's first delivery, which alone begins the cooldown.
-        if delivery.result == "sent" and is_firing and transition.cooldown_ms > 0 and not item.repeat_ms:
+        # A repetition is not the firing's first delivery, which alone begins the cooldown; a flag is none at all.
+        is_first = is_firing and not item.repeat_ms and not item.is_flag
+        if delivery.result == "sent" and is_first and transition.cooldown_ms > 0:
             cooldown = (transition.cooldown_ms, transition.quiet_tag)
         elif delivery.result == "sent" and not is_firing:
             cooldown = (0, "resolved")
@@ -245,7 +247,7 @@ class Results:
         is_end_given_up = delivery.item.is_resolution and delivery.result == "dead"
         if delivery.memory.delivered_episode_ms is None or is_end_given_up:
             return "over"
-        if delivery.result != "sent":
+        if delivery.result != "sent" or delivery.item.is_flag:
             return "same"
         repeat_ms = self._grouping.repeat_of(delivery.item.transition)
         return "never" if repeat_ms is None else delivery.at_ms + repeat_ms

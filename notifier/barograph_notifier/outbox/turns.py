@@ -32,11 +32,12 @@ class AlertQueue:
 
     Attributes:
         alert: The alert's id.
-        items: The queued items, oldest first.
+        items: The queued items but for flags, oldest first.
         unreadable: Items by field that were written by hand or by another version.
         trying: Id of the item that an earlier sender was sending by itself when it died or froze; empty if none.
         in_digest: Id of the item that is part of the digest under way, if one is; empty if none.
         group: The group that the items wait in; empty when it is the alert.
+        flags: Queued items that only show who has taken the alert on, oldest first.
     """
 
     alert: str
@@ -46,6 +47,7 @@ class AlertQueue:
     trying: str = ""
     in_digest: str = ""
     group: str = ""
+    flags: tuple[Item, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,7 @@ class Turn:
         repeats: Ids of alerts that were told and are due to be told again.
         firing: Number of alerts that were told and have no end yet.
         is_grouped: Whether it has the lists of a group of several.
+        due_ms: When a group of several is due for its next message; sooner, it was only taken to show flags.
     """
 
     group: str
@@ -98,6 +101,7 @@ class Turn:
     firing: int = 0
     digest: DigestState = field(default_factory=DigestState)
     is_grouped: bool = False
+    due_ms: int = 0
 
 
 class Turns:
@@ -174,6 +178,7 @@ class Turns:
             as_int(firing),
             DigestState.from_hash(fields),
             bool(fields or members or as_int(firing)),
+            int(fields.get("due_ms", b"0")),
         )
 
     def read_queues(self, alerts: Sequence[str]) -> Iterator[AlertQueue]:
@@ -199,8 +204,12 @@ class Turns:
                 if name != _MEMORY:
                     unreadable[name] = text
         queue.sort(key=lambda item: item.entry_id)
+        flags = tuple(item for item in queue if item.is_flag)
+        if flags:
+            queue = [item for item in queue if not item.is_flag]
         in_digest = trying.removeprefix(_IN_DIGEST) if trying.startswith(_IN_DIGEST) else ""
-        return AlertQueue(alert, tuple(queue), memory, unreadable, "" if in_digest else trying, in_digest, group)
+        trying = "" if in_digest else trying
+        return AlertQueue(alert, tuple(queue), memory, unreadable, trying, in_digest, group, flags)
 
     def begin(self, items: Sequence[tuple[str, Item]]) -> list[bool]:
         """Record that these items, each with its group, are about to be sent one by one.
@@ -262,6 +271,10 @@ class Turns:
         args: list[Value] = [self.token, group, int(turn.is_grouped), due_ms, "" if sent_ms is None else sent_ms]
         args += [int(clears), self._keep_ms, now_ms, *gone]
         self._connection.call("baro_finish_1", names, args)
+
+    def look_at(self, group: str, due_ms: int) -> None:
+        """Make ``group`` due at ``due_ms`` for its flags, if it is not sooner; its next message stays when it is."""
+        self._connection.command("ZADD", self._keys.outbox(self._channel), "LT", due_ms, group)
 
     def hold(self, until_ms: int, now_ms: int) -> None:
         """Keep all notifiers from this channel's target until then."""

@@ -18,6 +18,7 @@ from barograph_notifier.outbox.results import DeliveryResult, DigestResult, Reco
 from barograph_notifier.outbox.turns import AlertQueue, Turn, Turns
 from barograph_notifier.sending.attempts import Attempts
 from barograph_notifier.sending.delivery_log import DeliveryLog
+from barograph_notifier.sending.flag_plan import plan_flags
 from barograph_notifier.sending.group_plan import GroupPlan, plan_group
 from barograph_notifier.sending.pace import Pace
 
@@ -59,13 +60,61 @@ class GroupTurns:
             for name in queue.unreadable:
                 self._results.discard(turn, queue, name, self._clock.now_ms())
         # Someone deleted what they waited for.
-        gone = [queue.alert for queue in queues if not queue.items]
+        gone = [queue.alert for queue in queues if not queue.items and not queue.flags]
         if turn.digest.settled:
             result = DigestResult.from_json(turn.digest.settled)
             candidates = [one for queue in queues for one in _of_digest(queue)]
             if self._record_digest(turn, candidates, result, turn.digest.sending):
                 self._finish(turn, GroupPlan(), result, gone)
             return
+        again_ms = self._show_flags(turn, queues)
+        if again_ms is None:
+            return
+        if turn.due_ms > self._clock.now_ms() and not turn.repeats and any(queue.flags for queue in queues):
+            # Not before its time: it was taken for its flags.
+            self._turns.finish(turn, turn.due_ms, now_ms=self._clock.now_ms(), gone=gone)
+        else:
+            self._tell(turn, queues, gone)
+        if again_ms:
+            self._turns.look_at(turn.group, again_ms)
+
+    def _show_flags(self, turn: Turn, queues: Sequence[AlertQueue]) -> int | None:
+        """Send the flags that are due, each by itself; return when to look at others, 0 for never.
+
+        ``None``: the lease is lost. A flag that waits for a transition before it is looked at once that is told, in
+        this turn or another.
+        """
+        now_ms, times = self._clock.now_ms(), list[int]()
+        for queue in queues if any(queue.flags for queue in queues) else ():
+            plan = plan_flags(queue, now_ms)
+            if not self._record(turn, [self._attempts.unsent(one) for one in plan.unsent]):
+                return None
+            if plan.later_ms is not None:
+                times.append(plan.later_ms)
+            if plan.is_behind and turn.due_ms <= now_ms:
+                times.append(now_ms)
+            if plan.candidate is not None:
+                again_ms = self._show(turn, plan.candidate)
+                if again_ms is None:
+                    return None
+                times += [again_ms] if again_ms else []
+        return min(times, default=0)
+
+    def _show(self, turn: Turn, candidate: Candidate) -> int | None:
+        """Send one flag; return when it is tried again, 0 for never. ``None``: the lease is lost."""
+        hold_ms = self._pace.take_ms()
+        if hold_ms > 0:
+            return self._clock.now_ms() + hold_ms
+        if not all(self._turns.begin([(turn.group, candidate.item)])):
+            self._log.counters.add("fence_rejections")
+            return None
+        delivery = self._attempts.send(candidate)
+        if not self._record(turn, [delivery]):
+            return None
+        return delivery.item.due_ms if delivery.result == "retry" else 0
+
+    def _tell(self, turn: Turn, queues: Sequence[AlertQueue], gone: list[str]) -> None:
+        """Tell what is due of the group, and finish the turn."""
         repeated, ended = self._repeat(turn)
         now_ms = self._clock.now_ms()
         is_under_way = bool(turn.digest.sending)

@@ -16,10 +16,11 @@ from barograph_notifier.muting.muting import Muting
 from barograph_notifier.outbox.leases import Leases
 from barograph_notifier.outbox.queue_plan import Candidate, Item
 from barograph_notifier.outbox.results import DeliveryResult, Recorded, Results
-from barograph_notifier.outbox.turns import Turn, Turns
+from barograph_notifier.outbox.turns import AlertQueue, Turn, Turns
 from barograph_notifier.sending.attempts import Attempts
 from barograph_notifier.sending.delivery_log import DeliveryLog
-from barograph_notifier.sending.group_plan import plan_queue
+from barograph_notifier.sending.flag_plan import plan_flags
+from barograph_notifier.sending.group_plan import Unsent, plan_queue
 from barograph_notifier.sending.group_turn import GroupTurns
 from barograph_notifier.sending.pace import Pace
 from barograph_notifier.sending.wake_up import WakeUp
@@ -189,7 +190,7 @@ class Sender:
         ready, records, leaving = list[_Ready](), list[Recorded](), list[tuple[Turn, int | None]]()
         for turn in turns:
             known = unrecorded.get(turn.group)
-            if known is not None and turn.queue.items[:1] == (known[0],):
+            if known is not None and known[0] in (*turn.queue.items[:1], *turn.queue.flags):
                 self._unrecorded[turn.group] = known
                 records.append(Recorded(group=turn.group, delivery=known[1], is_last=True))
             else:
@@ -215,7 +216,7 @@ class Sender:
         if self._postponed.is_due(turn.group):
             planned_ms = max([now_ms, *(item.due_ms for item in queue.items[:1])])
             self._postponed.forget(turn.group)
-        unsent, candidate, until_ms = plan_queue(queue, planned_ms, mute_of=self._muting.mute_of)
+        unsent, candidate, until_ms = self._next_of(queue, planned_ms)
         is_over = candidate is None and until_ms is None
         for number, one in enumerate(unsent, 1):
             is_last = is_over and number == len(unsent)
@@ -224,6 +225,15 @@ class Sender:
             ready.append(_Ready(turn, self._muting.released(candidate)))
         elif until_ms is not None or not unsent:
             leaving.append((turn, until_ms))
+
+    def _next_of(self, queue: AlertQueue, now_ms: int) -> tuple[list[Unsent], Candidate | None, int | None]:
+        """Return what ``plan_queue`` does, with the alert's flags: one that is due and follows nothing goes first."""
+        flags = plan_flags(queue, now_ms)
+        if flags.candidate is not None:
+            return flags.unsent, flags.candidate, None
+        unsent, candidate, until_ms = plan_queue(queue, now_ms, mute_of=self._muting.mute_of)
+        times = [at_ms for at_ms in (until_ms, flags.later_ms) if at_ms is not None]
+        return [*flags.unsent, *unsent], candidate, min(times, default=None)
 
     def _send(self, ready: Sequence[_Ready], stop: threading.Event) -> None:
         may_send = self._turns.begin([(one.turn.group, one.candidate.item) for one in ready])

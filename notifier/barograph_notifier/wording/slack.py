@@ -4,6 +4,7 @@ from typing import Final, TypeAlias
 
 from barograph_core.alerts.acknowledgement import ACKNOWLEDGE_BUTTON, TAKE_BACK_BUTTON, ButtonValue
 from barograph_core.alerts.record import Contributor
+from barograph_core.text.one_line import one_line
 from barograph_notifier.digest import Digest
 from barograph_notifier.notification import Notification
 from barograph_notifier.wording.digests import (
@@ -22,6 +23,7 @@ from barograph_notifier.wording.words import (
     lasted,
     link,
     links_of,
+    moment,
     number,
     percent,
     reason_of,
@@ -32,12 +34,14 @@ from barograph_notifier.wording.words import (
 Json: TypeAlias = dict[str, object]
 
 _SIGNS: Final = {"info": "🔵", "warning": "🟠", "error": "🔴", "critical": "🚨"}
+_TAKEN_ON, _TAKEN_BACK = "🙋", "↩️"
 # What Slack reads as a link, a mention or a style. A name with a star is then shown with another star.
 _ESCAPES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "*": "\u2217", "`": "\u02cb", "~": "\u223c"})
 # Shown in the line of text.
 _IN_TEXT: Final = frozenset({"Service", "Rule", "Labels", "Lasted"})
 # Slack's limits are 3,000 characters for a text and 2,000 for a field; people read less.
 _TEXT_LIMIT: Final = 1_000
+_NOTE_LIMIT: Final = 500
 _BAR_CELLS: Final = 10
 
 
@@ -51,14 +55,25 @@ def line_of(notification: Notification) -> str:
     title = f"*{escape(title_of(notification))}*"
     if notification.status == "resolved":
         return f"✅ Resolved after {lasted(notification)}: {title}"
+    if notification.flag == "acknowledged":
+        return f"{_TAKEN_ON} Acknowledged by {_person(notification)}: {title}"
     return f"{_SIGNS[notification.severity.value]} {title}"
 
 
-def message_of(notification: Notification, *, has_buttons: bool = False) -> Json:
-    """Return the message without its destination; ``has_buttons`` adds those of a firing for the console's hook."""
+def message_of(notification: Notification, *, has_buttons: bool = False, is_kept_current: bool = False) -> Json:
+    """Return the message without its destination.
+
+    Args:
+        notification: What it is about.
+        has_buttons: Whether a firing bears buttons, for the console's hook.
+        is_kept_current: Whether the message is edited when somebody takes the alert on, so that it bears only the
+            button that does something; else it bears both.
+    """
     blocks = _blocks(notification)
+    if notification.flag:
+        blocks.append({"type": "context", "elements": [_text(_flag_line(notification))]})
     if has_buttons and notification.status == "firing":
-        blocks.append(_buttons(ButtonValue(notification.alert_id, notification.episode)))
+        blocks.append(_buttons(notification, is_kept_current=is_kept_current))
     return {
         "text": line_of(notification),
         "attachments": [
@@ -101,6 +116,8 @@ def reply_of(notification: Notification) -> Json:
     # Who did it by hand says why.
     reason = "" if notification.actor else escape(reason_of(notification))
     by = f" by {escape(notification.actor)}" if notification.actor else ""
+    if notification.flag:
+        return {"text": _flag_line(notification), "unfurl_links": False, "unfurl_media": False}
     if notification.status == "resolved":
         text = f"✅ Resolved{by} after {lasted(notification)}."
     else:
@@ -112,7 +129,9 @@ def reply_of(notification: Notification) -> Json:
 def _blocks(notification: Notification) -> list[Json]:
     # What the channel's own template makes is in Slack's markup, with its values escaped.
     words = body_of(notification) if notification.body else map(escape, body_of(notification))
-    facts = [fact for fact in facts_of(notification) if fact.name not in _IN_TEXT]
+    # Who changed a flag stands with it.
+    hidden = _IN_TEXT | {"By"} if notification.flag else _IN_TEXT
+    facts = [fact for fact in facts_of(notification) if fact.name not in hidden]
     blocks = [_section("\n".join(words))]
     blocks.append(
         {"type": "section", "fields": [_text(f"*{fact.name}*\n{escape(fact.value)}") for fact in facts]},
@@ -126,15 +145,26 @@ def _blocks(notification: Notification) -> list[Json]:
     return blocks
 
 
-def _buttons(about: ButtonValue) -> Json:
-    value = about.to_text()
-    return {
-        "type": "actions",
-        "elements": [
-            _button("Acknowledge", ACKNOWLEDGE_BUTTON, value),
-            _button("Take back", TAKE_BACK_BUTTON, value),
-        ],
-    }
+def _flag_line(notification: Notification) -> str:
+    """Return who has taken the alert on, or taken that back, until when, and what they say about it."""
+    note = one_line(notification.note, _NOTE_LIMIT)
+    said = f": {escape(note)}" if note else ""
+    if notification.flag != "acknowledged":
+        return f"{_TAKEN_BACK} Acknowledgement taken back by {_person(notification)}{said}"
+    until = "" if notification.until_ms is None else f" until {moment(notification.until_ms)}"
+    return f"{_TAKEN_ON} Acknowledged by {_person(notification)}{until}{said}"
+
+
+def _person(notification: Notification) -> str:
+    return escape(one_line(notification.actor, 100)) or "somebody"
+
+
+def _buttons(notification: Notification, *, is_kept_current: bool) -> Json:
+    value = ButtonValue(notification.alert_id, notification.episode).to_text()
+    buttons = [_button("Acknowledge", ACKNOWLEDGE_BUTTON, value), _button("Take back", TAKE_BACK_BUTTON, value)]
+    if is_kept_current:
+        buttons = buttons[1:] if notification.flag == "acknowledged" else buttons[:1]
+    return {"type": "actions", "elements": buttons}
 
 
 def _button(text: str, action: str, value: str) -> Json:

@@ -87,6 +87,12 @@ def changes(real: Connection, keys: ShardKeys) -> list[tuple[bytes, bytes, bytes
     return [(one.get(b"flag", one[b"to"]), one[b"actor"], one[b"note"]) for one in facts]
 
 
+def tools(real: Connection, keys: ShardKeys) -> list[bytes]:
+    """Return where each flag was changed, for the notifier, which does not send it back there."""
+    entries = as_entries(real.command("XRANGE", keys.alerts, "-", "+"))
+    return [entry.fields[b"via"] for entry in entries if b"flag" in entry.fields]
+
+
 def test_the_buttons_of_the_notifier_s_own_message_work_once_each(base: str, real: Connection, keys: ShardKeys) -> None:
     (attachment,) = json.loads(json.dumps(message_of(told(record()), has_buttons=True)))["attachments"]
     acknowledge, take_back = attachment["blocks"][-1]["elements"]
@@ -97,6 +103,7 @@ def test_the_buttons_of_the_notifier_s_own_message_work_once_each(base: str, rea
         (b"acknowledged", b"mira", b"in Slack"),
         (b"unacknowledged", b"mira", b"in Slack"),
     ]
+    assert tools(real, keys) == [b"slack", b"slack"]
 
 
 def test_the_incident_of_the_notifier_s_own_event_works_once_each(base: str, real: Connection, keys: ShardKeys) -> None:
@@ -111,6 +118,7 @@ def test_the_incident_of_the_notifier_s_own_event_works_once_each(base: str, rea
         (b"unacknowledged", b"Kim", b"in PagerDuty"),
         (b"resolved", b"Kim", b"in PagerDuty"),
     ]
+    assert tools(real, keys) == [b"pagerduty", b"pagerduty"]
 
 
 def test_an_incident_of_an_earlier_episode_changes_nothing(base: str, real: Connection, keys: ShardKeys) -> None:

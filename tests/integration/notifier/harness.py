@@ -3,6 +3,7 @@
 import random
 import threading
 from collections.abc import Sequence
+from functools import partial
 
 from barograph_core.alerts.transition import Transition
 from barograph_core.backoff import Backoff
@@ -11,7 +12,7 @@ from barograph_core.keyspace.keys import ShardKeys
 from barograph_core.server.connection import Connection
 from barograph_core.server.replies import Entry, EntryId, as_entries, as_hash, as_int, as_list, as_text
 from barograph_core.workers.counters import WorkerCounters
-from barograph_notifier.channel import Channel
+from barograph_notifier.channel import Channel, shows_flag
 from barograph_notifier.escalation.escalation import Escalation
 from barograph_notifier.escalation.scheduling import Escalating
 from barograph_notifier.muting.inhibition import Inhibition
@@ -75,6 +76,7 @@ class NotifierHarness:
             counters=self.counters,
             wake=self.wake,
             sends_resolved=sends_resolved,
+            shows_flag=partial(shows_flag, channel or self.channel),
         )
         self.factory = factory_class(
             SenderPlace(

@@ -14,7 +14,7 @@ from barograph_notifier.notification import Notification
 from barograph_notifier.posting.endpoint import HttpEndpoint
 from barograph_notifier.posting.target import parse_target
 from tests.integration.notifier.receiver import Receiver, running_receiver
-from tests.unit.notifier.samples import RESOLVED, notification, transition
+from tests.unit.notifier.samples import RESOLVED, flagged, notification, transition
 
 NO_HEADERS: dict[str, str] = {}
 TOKEN = "xoxb-0123456789-s3cret"  # noqa: S105
@@ -41,9 +41,16 @@ def endpoint(receiver: Receiver, path: str) -> HttpEndpoint:
 
 
 def by_bot(receiver: Receiver, given: Notification) -> Outcome:
-    channel = SlackBotChannel(endpoint(receiver, "/api"), token=TOKEN, conversation="#alerts", clock=SystemClock())
+    channel = SlackBotChannel(
+        endpoint(receiver, "/api"), token=TOKEN, conversation="#alerts", has_buttons=True, clock=SystemClock()
+    )
     assert TOKEN not in repr(channel)
     return attempt(channel, given, key="k" * 32, timeout_s=8)
+
+
+def buttons_of(message: dict[str, Any]) -> list[str]:
+    last = message["attachments"][0]["blocks"][-1]
+    return [one["text"]["text"] for one in last["elements"] if one.get("type") == "button"]
 
 
 def by_webhook(receiver: Receiver) -> Outcome:
@@ -88,6 +95,32 @@ def test_a_reminder_is_shown_to_the_whole_channel(receiver: Receiver) -> None:
     assert by_bot(receiver, dataclasses.replace(notification(reason="reminder"), first_ref=FIRST)) == Sent(FIRST)
     assert [method for method, _ in calls(receiver)] == ["chat.update", "chat.postMessage"]
     assert calls(receiver)[1][1]["reply_broadcast"] is True
+
+
+def test_an_acknowledgement_edits_the_message_and_stands_in_its_thread_alone(receiver: Receiver) -> None:
+    answers(receiver, DONE)
+    taken_on = Notification.of_transition(flagged(), first_ref=FIRST)
+    assert by_bot(receiver, taken_on) == Sent(FIRST)
+    (edit, edited), (reply, replied) = calls(receiver)
+    assert (edit, edited["ts"], reply, replied["thread_ts"]) == (
+        "chat.update",
+        "1700000000.000100",
+        "chat.postMessage",
+        "1700000000.000100",
+    )
+    assert edited["text"].startswith("🙋 Acknowledged by kim: ")
+    assert replied["reply_broadcast"] is False
+    assert buttons_of(edited) == ["Take back"]
+
+
+def test_an_acknowledgement_without_a_message_to_edit_is_no_message(receiver: Receiver) -> None:
+    """It was told in a digest, or somebody has deleted the message."""
+    assert by_bot(receiver, Notification.of_transition(flagged())) == Sent("no message to edit")
+    assert receiver.received == []
+    answers(receiver, {"ok": False, "error": "message_not_found"})
+    taken_on = Notification.of_transition(flagged(), first_ref=FIRST)
+    assert by_bot(receiver, taken_on) == Sent("no message to edit")
+    assert [method for method, _ in calls(receiver)] == ["chat.update"]
 
 
 @pytest.mark.parametrize("error", ["message_not_found", "edit_window_closed", "cant_update_message"])

@@ -57,6 +57,15 @@ def transition(
     )
 
 
+def flagged(
+    flag: str = "acknowledged", *, alert: str = "a1", number: int = 2, episode_ms: int = 1_000, via: str = ""
+) -> Transition:
+    """Return the entry of a person who takes a firing alert on, or takes that back."""
+    still = transition(FIRING, before=FIRING, alert=alert, number=number, episode_ms=episode_ms, notify=False)
+    until_ms = 1_700_000_060_000 if flag == "acknowledged" else None
+    return dataclasses.replace(still, flag=flag, actor="kim", note="rolling back", until_ms=until_ms, via=via)
+
+
 def notification(**changes: str) -> Notification:
     return Notification.of_transition(transition(**changes))  # type: ignore[arg-type]  # the text fields only
 
@@ -90,6 +99,19 @@ class Recorder:
     @property
     def statuses(self) -> list[str]:
         return [given.status for given, _ in self.sent]
+
+
+@dataclass
+class FlagRecorder(Recorder):
+    """A channel that shows flags, but for what was done in the tool of its own."""
+
+    def shows(self, flag: str, via: str) -> bool:
+        return flag in ("acknowledged", "unacknowledged") and via != "pagerduty"
+
+    @property
+    def shown(self) -> list[str]:
+        """Return the flag of each message, and the status of one without."""
+        return [given.flag or given.status for given, _ in self.sent]
 
 
 @dataclass

@@ -84,10 +84,11 @@ def test_a_resolution_by_a_person_resolves_by_hand(console: Console, client: Tes
     assert (console.alerts.held[1].state, console.alerts.held[1].is_muted) == (AlertState.RESOLVED, True)
 
 
+@pytest.mark.parametrize("kind", ["resolved", "acknowledged"])
 @pytest.mark.parametrize("agent", [None, {"id": "P1", "summary": "barograph", "type": "integration_reference"}])
-def test_a_resolution_by_a_program_changes_nothing(console: Console, client: TestClient, agent: object) -> None:
-    """Ours comes back so, and must not mute the alert."""
-    assert post(client, event("resolved", agent=agent)).status_code == 200
+def test_what_a_program_did_changes_nothing(console: Console, client: TestClient, agent: object, kind: str) -> None:
+    """Ours comes back so. It must not mute the alert, nor take the place of the person who acknowledged it."""
+    assert post(client, event(kind, agent=agent)).status_code == 200
     assert is_unchanged(console)
 
 

@@ -26,6 +26,16 @@ def test_an_acknowledgement_stands_on_the_record_and_on_an_entry_of_its_own() ->
     assert (told.flag, told.actor, told.note, told.until_ms) == ("acknowledged", "ann", "on it", 19_000)
 
 
+def test_an_entry_names_the_tool_in_which_a_person_acted() -> None:
+    """A notifier does not send it back there."""
+    after, told = acknowledge(RECORD, ACK, via="pagerduty")
+    _, back = unacknowledge(after, actor="ann", note="", now_ms=9_500, via="slack")
+    _, here = acknowledge(RECORD, ACK)
+    assert [one.via for one in (told, back, here)] == ["pagerduty", "slack", ""]
+    assert "via" in told.to_fields()
+    assert "via" not in here.to_fields()
+
+
 def test_a_later_acknowledgement_takes_the_place_of_an_earlier_one() -> None:
     """The next shift takes over; each entry has an id of its own."""
     first, told = acknowledge(RECORD, ACK)

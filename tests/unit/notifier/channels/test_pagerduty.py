@@ -3,9 +3,13 @@
 import dataclasses
 from typing import Any
 
-from barograph_notifier.channels.pagerduty import event_of
+from barograph_core.clock import SystemClock
+from barograph_notifier.channel import shows_flag
+from barograph_notifier.channels.pagerduty import PagerDutyChannel, event_of
 from barograph_notifier.notification import Notification
-from tests.unit.notifier.samples import RESOLVED, notification, transition
+from barograph_notifier.posting.endpoint import HttpEndpoint
+from barograph_notifier.posting.target import parse_target
+from tests.unit.notifier.samples import RESOLVED, flagged, notification, transition
 
 
 def test_a_firing_triggers_an_incident() -> None:
@@ -40,6 +44,19 @@ def test_a_firing_triggers_an_incident() -> None:
 def test_a_resolution_closes_the_same_incident() -> None:
     over = Notification.of_transition(transition(RESOLVED))
     assert event_of(over) == {"event_action": "resolve", "dedup_key": notification().episode}
+
+
+def test_an_acknowledgement_is_of_the_same_incident() -> None:
+    taken_on = Notification.of_transition(flagged())
+    assert event_of(taken_on) == {"event_action": "acknowledge", "dedup_key": notification().episode}
+
+
+def test_only_what_pagerduty_can_show_and_does_not_know_is_sent_there() -> None:
+    """Its events take no acknowledgement back."""
+    target = parse_target("https://events.example/v2/enqueue")
+    channel = PagerDutyChannel(HttpEndpoint(target, clock=SystemClock()), routing_key="k" * 32, clock=SystemClock())
+    asked = [("acknowledged", ""), ("acknowledged", "slack"), ("acknowledged", "pagerduty"), ("unacknowledged", "")]
+    assert [shows_flag(channel, flagged(flag, via=via)) for flag, via in asked] == [True, True, False, False]
 
 
 def test_the_next_episode_is_another_incident() -> None:

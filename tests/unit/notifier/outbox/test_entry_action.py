@@ -6,7 +6,7 @@ import pytest
 
 from barograph_core.alerts.transition import Transition
 from barograph_notifier.outbox.entry_action import EntryAction, action_for
-from tests.unit.notifier.samples import FIRING, INACTIVE, PENDING, RESOLVED, transition
+from tests.unit.notifier.samples import FIRING, INACTIVE, PENDING, RESOLVED, flagged, transition
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,17 @@ def test_entries_are_sent_noted_or_only_acknowledged(
 ) -> None:
     """The routes decide about firings; resolutions follow their firing; other transitions are not sent."""
     assert action_for(what, "hook", is_routed=is_routed) == expected
+
+
+@pytest.mark.parametrize("is_routed", [True, False])
+def test_a_flag_goes_where_its_firing_went_if_it_can_be_shown(is_routed: bool) -> None:
+    """Whatever the routes say by now. Elsewhere there is nothing to send, and nothing to put on record."""
+    shown = action_for(flagged(), "hook", is_routed=is_routed, shows_flag=True)
+    assert shown == (EntryAction.ENQUEUE_IF_KNOWN, "")
+    assert action_for(flagged(), "hook", is_routed=is_routed) == (EntryAction.ACKNOWLEDGE, "")
+    # An acknowledgement that ran out is told like any firing.
+    expired = replace(flagged("unacknowledged"), notify=True, reason="ack_expired")
+    assert action_for(expired, "hook", is_routed=True) == (EntryAction.ENQUEUE, "")
 
 
 def test_a_channel_obeys_the_entry_that_mutes_it() -> None:

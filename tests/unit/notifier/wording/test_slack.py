@@ -9,7 +9,7 @@ import pytest
 from barograph_core.alerts.record import Contributor
 from barograph_notifier.notification import Notification
 from barograph_notifier.wording.slack import message_of, reply_of
-from tests.unit.notifier.samples import RESOLVED, made_of, notification, transition
+from tests.unit.notifier.samples import RESOLVED, flagged, made_of, notification, transition
 
 
 def test_a_firing_as_blocks() -> None:
@@ -78,6 +78,28 @@ def test_buttons_name_alert_and_episode() -> None:
     }
 
 
+def buttons(message: Any) -> list[str]:
+    return [one["text"]["text"] for one in message["attachments"][0]["blocks"][-1]["elements"]]
+
+
+def test_a_message_that_is_kept_current_has_the_button_that_does_something() -> None:
+    taken_on, back = (Notification.of_transition(flagged(flag)) for flag in ("acknowledged", "unacknowledged"))
+    shown = [message_of(one, has_buttons=True, is_kept_current=True) for one in (notification(), taken_on, back)]
+    assert [buttons(message) for message in shown] == [["Acknowledge"], ["Take back"], ["Acknowledge"]]
+
+
+def test_an_acknowledgement_says_by_whom_until_when_and_what_they_say() -> None:
+    taken_on, back = (Notification.of_transition(flagged(flag)) for flag in ("acknowledged", "unacknowledged"))
+    message: dict[str, Any] = dict(message_of(taken_on))
+    line = "🙋 Acknowledged by kim until 2023-11-14 22:14:20 UTC: rolling back"
+    assert message["text"] == "🙋 Acknowledged by kim: *high-error-rate on ranker (route=/predict)*"
+    assert message["attachments"][0]["blocks"][-1]["elements"][0]["text"] == line
+    assert "*By*" not in json.dumps(message)
+    assert reply_of(taken_on)["text"] == line
+    assert reply_of(back)["text"] == "↩️ Acknowledgement taken back by kim: rolling back"
+    assert str(message_of(back)["text"]).startswith("🔴 *")
+
+
 def test_a_resolution_has_no_buttons() -> None:
     over = Notification.of_transition(transition(RESOLVED))
     assert message_of(over, has_buttons=True) == message_of(over)
@@ -97,7 +119,9 @@ def test_a_resolution_is_green_and_says_how_long_it_lasted() -> None:
 def test_no_text_can_mention_link_or_style(evil: str) -> None:
     """Otherwise a label could call a whole company out of bed."""
     shown = made_of(evil)
-    text = json.dumps([message_of(shown), reply_of(shown)], ensure_ascii=False)
+    taken_on = dataclasses.replace(shown, flag="acknowledged", note=evil)
+    messages = [message_of(shown), reply_of(shown), message_of(taken_on), reply_of(taken_on)]
+    text = json.dumps(messages, ensure_ascii=False)
     assert "<" not in text
     assert evil not in text
 
