@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 from barograph_core.alerts.record import AlertRecord
 from barograph_core.alerts.transition import Transition
 from barograph_core.keyspace.keys import ShardKeys
-from barograph_core.server.connection import Connection
-from barograph_core.server.link import Value
+from barograph_core.server.link import Reply, Value
 from barograph_core.server.replies import EntryId, as_entry_id, as_list, as_text
 
 CooldownMode = Literal["none", "announce", "override", "recall", "clear"]
@@ -85,8 +84,16 @@ class LostHints:
     ids: frozenset[EntryId]
 
 
+class FunctionCaller(Protocol):
+    """Calls functions of the library: a connection."""
+
+    def call(self, function: str, keys: Sequence[str], args: Sequence[Value] = (), /) -> Reply:
+        """Call ``function``. Raises ``StreamUnavailableError`` when the server is gone."""
+        ...
+
+
 def write_changes(
-    connection: Connection,
+    connection: FunctionCaller,
     keys: ShardKeys,
     service: str,
     changes: Sequence[Change],
@@ -107,7 +114,7 @@ def write_changes(
         keep_alerts_ms: Age beyond which entries of the alerts stream are trimmed.
 
     Raises:
-        StreamUnavailableError: As ``Connection.command``.
+        StreamUnavailableError: The server is gone, slow or full.
     """
     names = [keys.state(service), keys.metrics, keys.alerts]
     names += [keys.quiet(change.alert_id) for change in changes]

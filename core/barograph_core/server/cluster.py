@@ -12,7 +12,8 @@ import redis
 from redis import exceptions as client_errors
 from redis.cluster import ClusterNode, RedisCluster
 
-from barograph_core.server.link import Link, Options, Reply, ServerLink, Value
+from barograph_core.server.link import Link, Reply, Value
+from barograph_core.server.server_link import Options, ServerLink
 from barograph_core.server.slots import slot_of_key
 from barograph_core.server.url import ServerUrl
 

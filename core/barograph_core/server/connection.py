@@ -10,9 +10,10 @@ import redis
 
 from barograph_core.errors import BarographError, StreamUnavailableError
 from barograph_core.server.cluster import ClusterLink
-from barograph_core.server.link import Link, Reply, ServerLink, Value, open_server, server_options
+from barograph_core.server.link import Link, Reply, Value
 from barograph_core.server.refusals import CLIENT_ERRORS, translate
 from barograph_core.server.replies import as_now_ms
+from barograph_core.server.server_link import ServerLink, open_server, server_options
 from barograph_core.server.url import parse_server_url
 
 

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias, cast
 from urllib.parse import unquote, urlsplit
 
-from redis import connection as client_connection
-
 from barograph_core.server.url_options import check_options
 
 Topology = Literal["server", "sentinel", "cluster"]
@@ -152,6 +150,9 @@ def _database(text: str) -> int:
 
 
 def _client_options(url: str) -> dict[str, object]:
+    # Here, because settings are read by commands that connect to nothing: redis-py takes 0.1 s to load.
+    from redis import connection as client_connection
+
     return cast(
         "dict[str, object]",
         client_connection.parse_url(url),  # type: ignore[no-untyped-call]  # redis-py types none
