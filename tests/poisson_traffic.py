@@ -14,6 +14,7 @@ import numpy as np
 
 from barograph_alerter.conditions.row import Look
 from barograph_alerter.judge.evaluation import EvaluationErrors, evaluate
+from barograph_alerter.judge.plan import RulePlan
 from barograph_alerter.judge.verdict import EvaluationTime, WindowOf
 from barograph_alerter.rules.rule import Rule
 from barograph_alerter.windows.held_panes import RECENT_PANES
@@ -208,9 +209,9 @@ class _Alerter:
 
     def __init__(self, rules: Sequence[Rule], arrived: Arrived | None) -> None:
         self.truth = Truth()
-        self._rules = rules if arrived else [replace(rule, fire_on="closed") for rule in rules]
+        self._plan = RulePlan(rules if arrived else [replace(rule, fire_on="closed") for rule in rules])
         # Rules that never fire: what they make of a moment shows whether its window is in breach.
-        self._probes = [replace(rule, for_ms=86_400_000) for rule in rules]
+        self._probes = RulePlan([replace(rule, for_ms=86_400_000) for rule in rules])
         self._arrived = arrived
         self._state = ServiceState()
         self._begun_ms: dict[str, int] = {}
@@ -224,7 +225,7 @@ class _Alerter:
         window_of = windows.setdefault(moment.end_ms, panes.windows_at(moment.end_ms))
         self._note_verdicts(window_of, moment)
         changes = evaluate(
-            SERVICE, self._rules, self._state, window_of, moment, now_ms=now_ms, errors=EvaluationErrors()
+            SERVICE, self._plan, self._state, window_of, moment, now_ms=now_ms, errors=EvaluationErrors()
         )
         for change in changes:
             told = change.transition

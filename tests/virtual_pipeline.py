@@ -25,10 +25,10 @@ from barograph_aggregator.commit.commit import FencedCommitter
 from barograph_aggregator.settings import AggregatorSettings
 from barograph_aggregator.worker import AggregatorHandler
 from barograph_alerter.judge.judge import Judge
-from barograph_alerter.judge.writer import TransitionWriter
 from barograph_alerter.rules.publishing import published_rules
 from barograph_alerter.rules.rule_set import RuleSet
 from barograph_alerter.settings import rules_in_force
+from barograph_alerter.states.writer import TransitionWriter
 from barograph_alerter.windows.pane_cache import PaneCache
 from barograph_alerter.worker import GROUP, AlerterHandler
 from barograph_core.alerts.published_rules import publish_rules

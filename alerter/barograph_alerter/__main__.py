@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from barograph_alerter.judge.judge import Judge
 from barograph_alerter.judge.silence_keeper import SilenceKeeper
 from barograph_alerter.judge.standstill import Standstill
-from barograph_alerter.judge.writer import TransitionWriter
 from barograph_alerter.rules.publishing import RulePublisher, published_rules
 from barograph_alerter.rules.reload import RuleReloader
 from barograph_alerter.rules.rule import Rule
 from barograph_alerter.rules.rule_set import RuleSet
 from barograph_alerter.settings import AlerterSettings, rules_in_force
+from barograph_alerter.states.writer import TransitionWriter
 from barograph_alerter.windows.pane_cache import PaneCache
 from barograph_alerter.worker import GROUP, AlerterHandler
 from barograph_core.clock import SystemClock

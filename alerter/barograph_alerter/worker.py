@@ -7,7 +7,7 @@ from typing import Final
 from barograph_alerter.judge.judge import Judge, Judged
 from barograph_alerter.judge.silence_keeper import SilenceKeeper
 from barograph_alerter.judge.standstill import Standstill
-from barograph_alerter.judge.writer import TransitionWriter
+from barograph_alerter.states.writer import TransitionWriter
 from barograph_core.clock import Clock
 from barograph_core.errors import MalformedEventError
 from barograph_core.events.kinds import is_service_name

@@ -9,12 +9,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from barograph_alerter.conditions import columns
 from barograph_alerter.conditions.bounds import Bounds, Rest, average, counted, quantile, ratio
 from barograph_core.events.kinds import Kind
+from barograph_core.numerics.arrays import FloatArray
 from barograph_core.numerics.sketch import bin_values
+from barograph_core.panes.series_table import SeriesTable
 from barograph_core.panes.summary import SeriesSummary, Summary
 
 BoundsOf = Callable[["Quantity", SeriesSummary, int, Rest], Bounds | None]
+ColumnOf = Callable[["Quantity", SeriesTable, int], FloatArray]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,8 @@ class Function:
         value: Computes it; ``None`` where there is no data for it. The last argument is the window's length in ms.
         bounds: Computes the lowest and the highest value that it can have when what may still come has come; ``None``
             where it may be missing then. The arguments are those of ``value`` and what may still come.
+        column: Computes ``value`` of all series of a table at once, with the same bits, NaN for ``None``. ``None``:
+            there is no faster way than one by one.
         part: What one series contributes to the value of several. ``None``: the number of its values beyond the
             threshold, as for averages and percentiles.
         part_name: What ``part`` counts; empty for the quantity itself.
@@ -34,6 +40,7 @@ class Function:
 
     value: Callable[["Quantity", SeriesSummary, int], float | None]
     bounds: BoundsOf
+    column: ColumnOf | None = None
     part: Callable[["Quantity", SeriesSummary], float] | None = None
     part_name: str = ""
     needs_status: bool = False
@@ -192,6 +199,7 @@ def _rate_bounds(_: Quantity, series: SeriesSummary, window_ms: int, rest: Rest)
 
 def _counting(
     part: Callable[[Quantity, SeriesSummary], float],
+    column: ColumnOf,
     part_name: str = "",
     *,
     needs_status: bool = False,
@@ -201,6 +209,7 @@ def _counting(
     return Function(
         value=lambda quantity, series, _: part(quantity, series),
         bounds=lambda quantity, series, _, rest: counted(part(quantity, series), rest),
+        column=column,
         part=part,
         part_name=part_name,
         needs_status=needs_status,
@@ -210,39 +219,63 @@ def _counting(
 
 # Functions of all events of a series; ``status`` takes a code, the others nothing.
 PLAIN: Final[Mapping[str, Function]] = {
-    "count": _counting(_count),
-    "rate": Function(_rate, _rate_bounds, _count, "count"),
-    "errors": _counting(_errors, needs_errors=True),
+    "count": _counting(_count, lambda _, table, __: columns.counts(table)),
+    "rate": Function(
+        _rate,
+        _rate_bounds,
+        lambda _, table, window_ms: columns.counts(table) * 1_000 / window_ms,
+        part=_count,
+        part_name="count",
+    ),
+    "errors": _counting(_errors, lambda _, table, __: columns.errors(table), needs_errors=True),
     "error_rate": Function(
         lambda _, series, __: series.errors / series.outcomes if series.outcomes else None,
         lambda _, series, __, rest: ratio(series, rest),
+        lambda _, table, __: columns.error_rates(table),
         part=_errors,
         part_name="errors",
         needs_errors=True,
     ),
-    "status": _counting(_status_count, needs_status=True),
+    "status": _counting(
+        _status_count, lambda quantity, table, _: columns.status_counts(table, quantity.code or 0), needs_status=True
+    ),
 }
 # Names that stand alone in a condition or template.
 PLAIN_NAMES: Final = tuple(name for name in PLAIN if name != "status")
 # Functions of the values of one measure.
 STATISTICS: Final[Mapping[str, Function]] = {
-    "avg": Function(_of_values(lambda summary: summary.average), _bounded(average)),
+    "avg": Function(
+        _of_values(lambda summary: summary.average),
+        _bounded(average),
+        lambda quantity, table, _: columns.averages(table, quantity.name),
+    ),
     "min": Function(
         _of_values(lambda summary: summary.minimum),
         _bounded(lambda summary, floor, rest: Bounds(floor if rest.events else summary.minimum, summary.minimum)),
+        lambda quantity, table, _: columns.minima(table, quantity.name),
     ),
     "max": Function(
         _of_values(lambda summary: summary.maximum),
         _bounded(lambda summary, _, rest: Bounds(summary.maximum, math.inf if rest.events else summary.maximum)),
+        lambda quantity, table, _: columns.maxima(table, quantity.name),
     ),
-    "sum": Function(_of_values(lambda summary: summary.sum), _bounded(_sum_bounds), _positive_sum),
+    "sum": Function(
+        _of_values(lambda summary: summary.sum),
+        _bounded(_sum_bounds),
+        lambda quantity, table, _: columns.sums(table, quantity.name),
+        part=_positive_sum,
+    ),
     "stddev": Function(
         _of_values(lambda summary: summary.stddev),
         _bounded(lambda summary, _, rest: Bounds(0.0, math.inf) if rest.events else Bounds(*[summary.stddev] * 2)),
     ),
-    "count": _counting(_value_count),
+    "count": _counting(_value_count, lambda quantity, table, _: columns.value_counts(table, quantity.name)),
 }
-_QUANTILE: Final = Function(_quantile, _quantile_bounds)
+_QUANTILE: Final = Function(
+    _quantile,
+    _quantile_bounds,
+    lambda quantity, table, _: columns.quantiles(table, quantity.name, quantity.quantile or 0.0),
+)
 _PERCENTILE: Final = re.compile(r"p(\d{1,3})(?:_(\d{1,4}))?\Z", re.ASCII)
 
 

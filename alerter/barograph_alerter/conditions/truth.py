@@ -27,8 +27,10 @@ COMPARISONS: Final[dict[str, Callable[[float, float], bool]]] = {
 }
 
 
-# Gives the least and greatest value of a quantity among rows; ``None`` where none has one.
-Extremes: TypeAlias = Callable[[Quantity], Bounds | None]
+# Comparisons of a quantity with a constant, all of which hold where a condition does; empty where nothing is known.
+Needs: TypeAlias = tuple["Comparison", ...]
+# Of a condition that has more alternatives, nothing is said.
+_MOST_ALTERNATIVES: Final = 32
 _TURNED: Final = {">": "<", ">=": "<=", "<": ">", "<=": ">="}
 
 
@@ -57,9 +59,9 @@ class Truth(ABC):
     def certainty(self, row: Row, rest: Rest) -> bool | None:
         """Say whether it holds, or cannot hold, whatever of ``rest`` comes; ``None`` while that is open."""
 
-    def may_hold(self, extremes: Extremes) -> bool:  # noqa: ARG002 - one shape for all nodes
-        """Say whether it can be true of any of many rows, of which the least and greatest values are known."""
-        return True
+    def alternatives(self) -> tuple[Needs, ...]:
+        """Return what it needs: where it is true, all comparisons of one of these are."""
+        return ((),)
 
     def contradiction(self) -> str:
         """Return the two comparisons in it that cannot both hold though both must, empty when there are none."""
@@ -126,16 +128,8 @@ class Comparison(Truth):
     def has_part(self, comparison: "Comparison") -> bool:
         return comparison == self
 
-    def may_hold(self, extremes: Extremes) -> bool:
-        if self._allowed is None:
-            return True
-        quantity, bounds, has_ends = self._allowed
-        found = extremes(quantity)
-        if found is None:
-            return False
-        if has_ends:
-            return found.highest >= bounds.lowest and found.lowest <= bounds.highest
-        return found.highest > bounds.lowest and found.lowest < bounds.highest
+    def alternatives(self) -> tuple[Needs, ...]:
+        return ((),) if self._allowed is None else ((self,),)
 
     @property
     def allowed(self) -> tuple[Quantity, Bounds, bool] | None:
@@ -209,8 +203,14 @@ class Every(_Joined):
     __slots__ = ()
     deciding = False
 
-    def may_hold(self, extremes: Extremes) -> bool:
-        return all(part.may_hold(extremes) for part in self.parts)
+    def alternatives(self) -> tuple[Needs, ...]:
+        found: tuple[Needs, ...] = ((),)
+        for part in self.parts:
+            # A part that offers more than that can only be left out: the others are needed all the same.
+            further = part.alternatives()
+            if len(found) * len(further) <= _MOST_ALTERNATIVES:
+                found = tuple(one + other for one in found for other in further)
+        return found
 
     def contradiction(self) -> str:
         plain = [part for part in self.parts if isinstance(part, Comparison)]
@@ -226,8 +226,9 @@ class Either(_Joined):
     __slots__ = ()
     deciding = True
 
-    def may_hold(self, extremes: Extremes) -> bool:
-        return any(part.may_hold(extremes) for part in self.parts)
+    def alternatives(self) -> tuple[Needs, ...]:
+        found = tuple(chain.from_iterable(part.alternatives() for part in self.parts))
+        return found if len(found) <= _MOST_ALTERNATIVES else ((),)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Judges all rules on one service at one moment. Pure: panes and records in, changes out."""
 
 import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -10,6 +10,7 @@ from barograph_alerter.judge.contributors import contributors
 from barograph_alerter.judge.fact import Fact, Identity, Move, Transitioned
 from barograph_alerter.judge.levels import advance_levels
 from barograph_alerter.judge.overflow import Places, advance_overflow, is_overflow_of, overflow_identity
+from barograph_alerter.judge.plan import RulePlan
 from barograph_alerter.judge.state_machine import advance, remove
 from barograph_alerter.judge.verdict import (
     MOST_VALUES_AT_ONCE,
@@ -17,6 +18,7 @@ from barograph_alerter.judge.verdict import (
     WindowOf,
     can_wait,
     fact_of,
+    goes_on_alike,
     row_of_windows,
     striking,
     verdict_on,
@@ -24,6 +26,7 @@ from barograph_alerter.judge.verdict import (
 from barograph_alerter.rules.facts import facts_of
 from barograph_alerter.rules.rule import Rule, fixed_values
 from barograph_alerter.rules.summary import MAX_SUMMARY
+from barograph_alerter.windows.rows import Values
 from barograph_alerter.windows.window import Window
 from barograph_core.alerts import reason
 from barograph_core.alerts.change import Change
@@ -59,7 +62,7 @@ class EvaluationErrors:
 
 def evaluate(
     service: str,
-    rules: Sequence[Rule],
+    plan: RulePlan,
     state: ServiceState,
     window_of: WindowOf,
     moment: EvaluationTime,
@@ -71,7 +74,7 @@ def evaluate(
 
     Args:
         service: The service that is judged.
-        rules: Those in force for it.
+        plan: The rules in force for it.
         state: Its alerts.
         window_of: Gives the windows of the moment.
         moment: The time that is judged.
@@ -82,13 +85,12 @@ def evaluate(
     records: dict[str, list[AlertRecord]] = {}
     for record in state.records.values():
         records.setdefault(record.rule, []).append(record)
-    for rule in rules:
-        if not moment.is_closed and not rule.is_provisional:
-            continue
+    for rule in plan.due(window_of, records, is_closed=moment.is_closed):
         try:
             held = records.get(rule.name, ())
             places = Places(rule, len(held))
-            judged = list(_judge(service, rule, held, window_of, moment, now_ms, errors, places))
+            own = {values: record for record in held if (values := plan.values_of(rule, record)) is not None}
+            judged = list(_judge(service, rule, own, window_of, moment, now_ms, errors, places))
             if rule.max_alerts:
                 judged += _overflow(service, rule, state, places.refused, moment, now_ms)
         except StreamUnavailableError:
@@ -112,25 +114,24 @@ def evaluate(
 def _judge(
     service: str,
     rule: Rule,
-    held: Sequence[AlertRecord],
+    records: Mapping[Values, AlertRecord],
     window_of: WindowOf,
     moment: EvaluationTime,
     now_ms: int,
     errors: EvaluationErrors,
     places: Places,
 ) -> Iterator[Change]:
-    records = {_values(rule, record): record for record in held if _fits(rule, record)}
-    is_crowded = len(held) > MOST_VALUES_AT_ONCE
+    is_crowded = len(records) > MOST_VALUES_AT_ONCE
     window = window_of(rule.windows[0])
     rows = window.rows(rule.on.name, rule.by, rule.where)
-    absent: list[tuple[str, ...]] = [values for values in records if values not in rows]
+    absent: list[Values] = [values for values in records if values not in rows]
     if not rule.by and not rows and () not in records:
         # The service as a whole always exists, so that it had no events counts as data.
         absent.append(())
     expected = _expected(rule, window_of, moment)
     absent += [values for values in expected if values not in rows and values not in records]
     absent += [values for values in _earlier(rule, window_of) if values not in rows and values not in absent]
-    for values in (*striking(rule, window, rows, records, is_closed=moment.is_closed), *absent):
+    for values in (*striking(rule, rows, records, is_closed=moment.is_closed), *absent):
         row = rows.get(values) or SeriesRow.empty(rule.window_ms)
         if rule.looks_elsewhere:
             row = row_of_windows(rule, values, row, window_of)
@@ -140,8 +141,7 @@ def _judge(
         if breach is False and (is_deserted or (values in expected and values not in rows)):
             # A service without producers counts no errors, nor does a label set that should be there: no recovery.
             breach = None
-        if record is None and (breach is False or (breach is None and rule.no_data != "alert")):
-            # By far the most common case: do nothing beyond judging the condition.
+        if _is_unmoved(rule, record, breach, moment, is_crowded=is_crowded):
             continue
         if record is None and values in rows and _is_new(rule, values, window_of):
             continue
@@ -165,7 +165,16 @@ def _judge(
         yield _change(rule, identity.alert_id, outcome, row, window, now_ms, errors)
 
 
-def _expected(rule: Rule, window_of: WindowOf, moment: EvaluationTime) -> Collection[tuple[str, ...]]:
+def _is_unmoved(
+    rule: Rule, record: AlertRecord | None, breach: bool | None, moment: EvaluationTime, *, is_crowded: bool
+) -> bool:
+    """Say whether a verdict changes nothing, so that nothing need be done beyond it: by far the most common case."""
+    if record is None:
+        return breach is False or (breach is None and rule.no_data != "alert")
+    return is_crowded and goes_on_alike(rule, record, breach, moment)
+
+
+def _expected(rule: Rule, window_of: WindowOf, moment: EvaluationTime) -> Collection[Values]:
     """Return the label sets that should have data: they alert without it."""
     if not moment.is_closed:
         return ()
@@ -174,26 +183,17 @@ def _expected(rule: Rule, window_of: WindowOf, moment: EvaluationTime) -> Collec
     return window_of(rule.expected).rows(rule.on.name, rule.by, rule.where)
 
 
-def _is_new(rule: Rule, values: tuple[str, ...], window_of: WindowOf) -> bool:
+def _is_new(rule: Rule, values: Values, window_of: WindowOf) -> bool:
     """Say whether a label set has had data for less than the time after which it may alert."""
     if rule.established is None:
         return False
     return values not in window_of(rule.established).rows(rule.on.name, rule.by, rule.where)
 
 
-def _earlier(rule: Rule, window_of: WindowOf) -> Iterator[tuple[str, ...]]:
+def _earlier(rule: Rule, window_of: WindowOf) -> Iterator[Values]:
     """Yield the label sets that have events in an earlier window that the rule looks at: none now is a fall to 0."""
     for look in rule.windows[1:]:
         yield from window_of(look).rows(rule.on.name, rule.by, rule.where)
-
-
-def _values(rule: Rule, record: AlertRecord) -> tuple[str, ...]:
-    return tuple(record.labels[name] for name in rule.by)
-
-
-def _fits(rule: Rule, record: AlertRecord) -> bool:
-    own = {name: record.labels[name] for name in rule.by if name in record.labels}
-    return alert_id(rule.name, record.service, own) == record.alert_id
 
 
 def _advanced(
@@ -201,7 +201,7 @@ def _advanced(
     identity: Identity,
     record: AlertRecord | None,
     fact: Fact,
-    values: tuple[str, ...],
+    values: Values,
     row: SeriesRow,
     moment: EvaluationTime,
     now_ms: int,
@@ -302,21 +302,20 @@ def _entry(move: Move, now_ms: int) -> Transition:
     )
 
 
-def end_unknown(rules: Sequence[Rule], state: ServiceState, now_ms: int) -> list[Change]:
+def end_unknown(plan: RulePlan, state: ServiceState, now_ms: int) -> list[Change]:
     """End alerts whose rule no longer applies to this service, or now has other labels in ``by``.
 
     Args:
-        rules: All that are in force for the service.
+        plan: All rules that are in force for the service.
         state: Its alerts; the changes are applied to it.
         now_ms: Wall time.
     """
-    known = {rule.name: rule for rule in rules}
     changes: list[Change] = []
     for record in list(state.records.values()):
-        rule = known.get(record.rule)
-        if is_overflow_of(record, known):
+        rule = plan.by_name.get(record.rule)
+        if is_overflow_of(record, plan.by_name):
             continue
-        if rule is None or not _fits(rule, record):
+        if rule is None or plan.values_of(rule, record) is None:
             outcome = remove(record, now_ms)
             is_quiet = outcome.move is None
             changes.append(Change(alert_id=record.alert_id, record=None) if is_quiet else change_of(outcome, now_ms))

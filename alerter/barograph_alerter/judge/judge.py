@@ -3,40 +3,40 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Final
 
 from barograph_alerter.conditions.row import Look
 from barograph_alerter.judge.evaluation import EvaluationErrors, change_of, end_unknown, evaluate
 from barograph_alerter.judge.late import judge_late
+from barograph_alerter.judge.plan import RulePlan
 from barograph_alerter.judge.state_machine import remind
 from barograph_alerter.judge.verdict import EvaluationTime
-from barograph_alerter.judge.writer import TransitionWriter
 from barograph_alerter.rules.rule import Rule
 from barograph_alerter.rules.rule_set import RuleSet
+from barograph_alerter.states.alert_states import MAX_CHANGES, AlertStates, Judgement
+from barograph_alerter.states.memory import StateMemory
+from barograph_alerter.states.writer import TransitionWriter
 from barograph_alerter.windows.pane_cache import PaneCache, ServicePanes
 from barograph_alerter.windows.window import Window
-from barograph_core.alerts.change import Change, Cursors, LostHints, Stale, Written
+from barograph_core.alerts.change import Change, LostHints, Stale
 from barograph_core.alerts.reason import RECOVERED_PARTLY
-from barograph_core.alerts.record import AlertRecord
 from barograph_core.alerts.state import ServiceState, condensed
 from barograph_core.alerts.transition import MAX_MISSING
 from barograph_core.clock import Clock
 from barograph_core.errors import BarographError
 from barograph_core.keyspace.keys import ShardKeys
-from barograph_core.log_limit import ONCE, LogLimit
+from barograph_core.log_limit import LogLimit
 from barograph_core.server.connection import Connection
-from barograph_core.server.replies import EntryId, as_hash
+from barograph_core.server.replies import EntryId
 from barograph_core.workers.counters import WorkerCounters
 
 log = logging.getLogger(__name__)
 
 _MAX_ATTEMPTS: Final = 50
-# Limit of one call, because the server is blocked for as long as it runs.
-_MAX_CHANGES: Final = 200
+# Limit of the closed panes that are judged before what they changed is written.
 _MAX_PANES: Final = 60
-# Records of alerts that are remembered as they were read: some ten MB.
-_REMEMBERED: Final = 16_384
+# Different sets of rules that services have.
+_MAX_PLANS: Final = 256
 
 
 class ContendedStateError(BarographError):
@@ -61,17 +61,21 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
-class _Judgement:
-    """The result of judging the panes once.
+class _Case:
+    """What is judged at once.
 
     Attributes:
-        is_complete: Whether every closed pane was judged; if not, more calls follow.
+        state: Every change is applied to it.
+        revised: Starts of the panes that were revised.
+        errors: Is counted up.
     """
 
-    changes: list[Change]
-    closed_to_ms: int | None
-    provisional_ms: int | None
-    is_complete: bool
+    service: str
+    plan: RulePlan
+    state: ServiceState
+    panes: ServicePanes
+    revised: Sequence[int]
+    errors: EvaluationErrors
 
 
 class Judge:
@@ -91,9 +95,9 @@ class Judge:
         counters: WorkerCounters,
         flap_wait_ms: int = 30_000,
     ) -> None:
-        self._connection = connection
-        self._keys = keys
+        self._states = AlertStates(StateMemory(connection, keys, clock), writer, counters)
         self._rules = rules
+        self._plans: dict[int, RulePlan] = {}
         self._cache = cache
         self._writer = writer
         self._step_ms = base_step_ms
@@ -101,14 +105,15 @@ class Judge:
         self._clock = clock
         self._counters = counters
         self._flap_wait_ms = flap_wait_ms
-        self._log_limit = LogLimit(ONCE)
-        # Most alerts are as they were at the last look.
-        self._read_record = lru_cache(_REMEMBERED)(AlertRecord.from_json)
         self._blind_limit = LogLimit()
 
     def is_provisional(self, service: str) -> bool:
         """Say whether open panes of ``service`` can make anything fire."""
-        return self._rules.is_provisional(service)
+        return self._plan_of(self._rules.about(service)).is_provisional
+
+    def load(self, service: str) -> ServiceState:
+        """Return the alert state of ``service`` as it is on the server."""
+        return self._states.load(service)
 
     def judge(self, service: str, ids: Sequence[EntryId] = (), revised: Sequence[int] = ()) -> Judged:
         """Judge every closed pane not judged yet, in order, then the open ones, and acknowledge ``ids``.
@@ -124,10 +129,10 @@ class Judge:
         Raises:
             ContendedStateError: Other alerters were first every time; nothing of the last attempt was applied.
         """
-        rules = self._rules.watching(service)
+        plan = self._plan_of(self._rules.watching(service))
         pending = frozenset(ids)
         for _ in range(_MAX_ATTEMPTS):
-            result = self._attempt(service, rules, pending, revised)
+            result = self._attempt(service, plan, pending, revised)
             if isinstance(result, Judged):
                 return result
             if isinstance(result, LostHints):
@@ -137,24 +142,6 @@ class Judge:
                 self._counters.add("stale_states")
         raise ContendedStateError(f"alert state of {service!r} changed {_MAX_ATTEMPTS} times while being judged")
 
-    def _attempt(
-        self, service: str, rules: Sequence[Rule], ids: frozenset[EntryId], revised: Sequence[int]
-    ) -> Judged | Stale | LostHints:
-        while True:
-            state = self.load(service)
-            panes = self._cache.refresh(service, state.closed_at_ms, self._catch_up_ms, min(revised, default=None))
-            if panes is None:
-                self._writer.acknowledge(sorted(ids))
-                return Judged(state.closed_at_ms)
-            judgement = self._look(service, rules, state, panes, revised)
-            failure = self._write(service, state, judgement, ids if judgement.is_complete else frozenset())
-            if failure is not None:
-                return failure
-            if judgement.is_complete:
-                closed_at = state.closed_at_ms if judgement.closed_to_ms is None else judgement.closed_to_ms
-                is_idle = panes.is_empty and not state.records and not any(r.fires_on_silence for r in rules)
-                return Judged(closed_at, bool(state.records), state.has_pending, is_idle)
-
     def judge_beside(
         self, service: str, rules: Sequence[Rule], windows: Callable[[Look], Window], moment: EvaluationTime
     ) -> bool:
@@ -163,28 +150,57 @@ class Judge:
         Raises:
             ContendedStateError: As ``judge``.
         """
+        plan = RulePlan(rules)
         for _ in range(_MAX_ATTEMPTS):
             state = self.load(service)
             errors = EvaluationErrors()
             self._counters.add("evaluations", len(rules))
-            changes = evaluate(service, rules, state, windows, moment, now_ms=self._clock.now_ms(), errors=errors)
+            changes = evaluate(service, plan, state, windows, moment, now_ms=self._clock.now_ms(), errors=errors)
             changes += self._due_by_time(state, changes)
-            self._counters.add("evaluation_errors", errors.evaluations)
-            self._counters.add("template_errors", errors.summaries)
-            judgement = _Judgement(condensed(changes), None, None, is_complete=True)
-            if self._write(service, state, judgement, frozenset()) is None:
+            self._count(service, errors)
+            judgement = Judgement(condensed(changes), None, None, is_complete=True)
+            if self._states.write(service, state, judgement, ()) is None:
                 return bool(state.records)
             self._counters.add("stale_states")
         raise ContendedStateError(f"alert state of {service!r} changed {_MAX_ATTEMPTS} times while being judged")
 
-    def load(self, service: str) -> ServiceState:
-        """Return the alert state of ``service`` as it is on the server."""
-        fields = as_hash(self._connection.command("HGETALL", self._keys.state(service)))
-        state = ServiceState.from_hash(fields, self._read_record)
-        for alert in state.unreadable:
-            if self._log_limit.allows(alert):
-                log.warning("alert.unreadable", extra={"service": service, "alert_id": alert})
-        return state
+    def _plan_of(self, rules: tuple[Rule, ...]) -> RulePlan:
+        plan = self._plans.get(id(rules))
+        # The plan holds its rules, so while it is remembered no others can have their place in memory.
+        if plan is None:
+            if len(self._plans) >= _MAX_PLANS:
+                self._plans.clear()
+            plan = self._plans[id(rules)] = RulePlan(rules)
+        return plan
+
+    def _attempt(
+        self, service: str, plan: RulePlan, ids: frozenset[EntryId], revised: Sequence[int]
+    ) -> Judged | Stale | LostHints:
+        while True:
+            state = self.load(service)
+            panes = self._cache.refresh(service, state.closed_at_ms, self._catch_up_ms, min(revised, default=None))
+            if panes is None:
+                self._writer.acknowledge(sorted(ids))
+                return Judged(state.closed_at_ms)
+            case = _Case(service, plan, state, panes, revised, EvaluationErrors())
+            judgement = self._look(case)
+            self._count(service, case.errors)
+            failure = self._states.write(service, state, judgement, ids if judgement.is_complete else frozenset())
+            if failure is not None:
+                return failure
+            if judgement.is_complete:
+                is_idle = panes.is_empty and not state.records and not plan.fires_on_silence
+                return Judged(state.closed_at_ms, bool(state.records), state.has_pending, is_idle)
+
+    def _look(self, case: _Case) -> Judgement:
+        """Judge up to a bounded number of panes, and apply the changes to the state."""
+        changes, closed_to_ms, is_complete = self._judge_closed(case)
+        provisional_ms: int | None = None
+        if is_complete:
+            changes += self._judge_late(case)
+            provisional_ms = self._judge_open(case, changes)
+            changes += self._due_by_time(case.state, changes)
+        return Judgement(condensed(changes), closed_to_ms, provisional_ms, is_complete)
 
     def _closed_ends(self, state: ServiceState, through_ms: int) -> range:
         """Return the ends of the closed panes to judge."""
@@ -194,25 +210,18 @@ class Judge:
         first = max(begin - begin % self._step_ms, oldest) + self._step_ms
         return range(first, through_ms + self._step_ms, self._step_ms)
 
-    def _look(
-        self,
-        service: str,
-        rules: Sequence[Rule],
-        state: ServiceState,
-        panes: ServicePanes,
-        revised: Sequence[int],
-    ) -> _Judgement:
-        """Judge up to a bounded number of panes, and apply the changes to ``state``."""
-        errors = EvaluationErrors()
+    def _judge_closed(self, case: _Case) -> tuple[list[Change], int | None, bool]:
+        """Judge closed panes in order; return the changes, the end of the last one, and whether all were judged."""
+        state, panes = case.state, case.panes
         changes: list[Change] = []
-        closed_to: int | None = None
+        closed_to_ms: int | None = None
         ends = self._closed_ends(state, panes.closed_through_ms)
-        deserted_after_ms = self._deserted_after_ms(service, rules, state)
+        deserted_after_ms = self._deserted_after_ms(case)
         if state.closed_at_ms is not None and state.closed_at_ms > panes.closed_through_ms:
             # State and cursor lie on one shard, and the state was read first: it is ahead only where the cursor was set
             # back (frontier.lua).
-            closed_to = panes.closed_through_ms
-            changes += state.set_back(closed_to)
+            closed_to_ms = panes.closed_through_ms
+            changes += state.set_back(closed_to_ms)
         for end in ends[:_MAX_PANES]:
             moment = EvaluationTime(
                 end,
@@ -222,90 +231,66 @@ class Judge:
                 step_ms=self._step_ms,
                 is_deserted=end > deserted_after_ms,
             )
-            judged = self._judge_moment(service, rules, state, panes, moment, errors)
-            changes += self._with_missing(service, end, judged)
-            closed_to = end
+            judged = self._judge_moment(case, moment)
+            changes += self._with_missing(case.service, end, judged)
+            closed_to_ms = end
             # Stop after the first moment with a transition. If the write fails halfway we judge again, and judging
             # one moment twice does not notify twice.
-            if len(changes) >= _MAX_CHANGES or any(change.transition for change in judged):
+            if len(changes) >= MAX_CHANGES or any(change.transition for change in judged):
                 break
-        is_complete = not ends or closed_to == ends[-1]
-        if is_complete and revised:
-            changes += self._judge_late(service, rules, state, panes, revised, errors)
-        provisional: int | None = None
-        if is_complete:
-            if panes.opened and any(rule.is_provisional for rule in rules):
-                arrived_ms = self._cache.arrived_ms(service, panes.closed_through_ms)
-                recent = panes.recent(arrived_ms)
-                for start in sorted(panes.opened):
-                    provisional = start + self._step_ms
-                    at_ms = min(max(self._clock.now_ms(), start), provisional)
-                    moment = EvaluationTime(
-                        provisional,
-                        at_ms,
-                        is_closed=False,
-                        step_ms=self._step_ms,
-                        open_ms=provisional - panes.closed_through_ms,
-                        arrived_ms=arrived_ms,
-                        recent=recent,
-                    )
-                    changes += self._judge_moment(service, rules, state, panes, moment, errors)
-            changes += self._due_by_time(state, changes)
-        self._counters.add("evaluation_errors", errors.evaluations)
-        self._counters.add("template_errors", errors.summaries)
-        self._counters.add("provisional_overturned", errors.overturned)
-        self._log_blind(service, errors)
-        return _Judgement(condensed(changes), closed_to, provisional, is_complete)
+        return changes, closed_to_ms, not ends or closed_to_ms == ends[-1]
 
-    def _judge_late(
-        self,
-        service: str,
-        rules: Sequence[Rule],
-        state: ServiceState,
-        panes: ServicePanes,
-        revised: Sequence[int],
-        errors: EvaluationErrors,
-    ) -> list[Change]:
-        oldest_ms = panes.closed_through_ms - self._catch_up_ms
+    def _judge_open(self, case: _Case, changes: list[Change]) -> int | None:
+        """Judge the open panes in order, append the changes, and return the end of the newest one, if there is any."""
+        panes = case.panes
+        if not panes.opened or not case.plan.is_provisional:
+            return None
+        arrived_ms = self._cache.arrived_ms(case.service, panes.closed_through_ms)
+        recent = panes.recent(arrived_ms)
+        for start in sorted(panes.opened):
+            end_ms = start + self._step_ms
+            moment = EvaluationTime(
+                end_ms,
+                min(max(self._clock.now_ms(), start), end_ms),
+                is_closed=False,
+                step_ms=self._step_ms,
+                open_ms=end_ms - panes.closed_through_ms,
+                arrived_ms=arrived_ms,
+                recent=recent,
+            )
+            changes += self._judge_moment(case, moment)
+        return max(panes.opened) + self._step_ms
+
+    def _judge_late(self, case: _Case) -> list[Change]:
+        oldest_ms = case.panes.closed_through_ms - self._catch_up_ms
+        revised = [start for start in case.revised if start >= oldest_ms]
+        if not revised:
+            return []
         return judge_late(
-            service,
-            rules,
-            state,
-            panes.windows_at,
-            [start for start in revised if start >= oldest_ms],
+            case.service,
+            case.plan.rules,
+            case.state,
+            case.panes.windows_at,
+            revised,
             step_ms=self._step_ms,
-            closed_at_ms=panes.closed_through_ms,
+            closed_at_ms=case.panes.closed_through_ms,
             now_ms=self._clock.now_ms(),
-            errors=errors,
+            errors=case.errors,
         )
 
-    def _deserted_after_ms(self, service: str, rules: Sequence[Rule], state: ServiceState) -> float:
-        """Return from when on no producer of ``service`` lives; asked for only where that may change a verdict."""
-        if state.records or any(rule.no_data == "alert" for rule in rules):
-            return self._cache.heard_until_ms(service)
+    def _deserted_after_ms(self, case: _Case) -> float:
+        """Return from when on no producer of the service lives; asked for only where that may change a verdict."""
+        if case.state.records or case.plan.asks_who_lives:
+            return self._cache.heard_until_ms(case.service)
         return float("inf")
 
-    def _log_blind(self, service: str, errors: EvaluationErrors) -> None:
-        """Log once a minute which rules are not judged, because their windows are not whole."""
-        for rule, reason in errors.blind.items():
-            if self._blind_limit.allows((service, rule), self._clock.monotonic_ms()):
-                log.warning("rule.blind", extra={"rule": rule, "service": service, "reason": reason})
-
-    def _judge_moment(
-        self,
-        service: str,
-        rules: Sequence[Rule],
-        state: ServiceState,
-        panes: ServicePanes,
-        moment: EvaluationTime,
-        errors: EvaluationErrors,
-    ) -> list[Change]:
-        self._counters.add("evaluations", len(rules))
-        windows = panes.windows_at(moment.end_ms)
+    def _judge_moment(self, case: _Case, moment: EvaluationTime) -> list[Change]:
+        self._counters.add("evaluations", len(case.plan.rules))
+        windows = case.panes.windows_at(moment.end_ms)
         now_ms = self._clock.now_ms()
-        changes = evaluate(service, rules, state, windows, moment, now_ms=now_ms, errors=errors)
+        changes = evaluate(case.service, case.plan, case.state, windows, moment, now_ms=now_ms, errors=case.errors)
         if moment.is_closed and self._rules.is_newest:
-            changes += end_unknown(rules, state, now_ms)
+            changes += end_unknown(case.plan, case.state, now_ms)
         return changes
 
     def _with_missing(self, service: str, end_ms: int, changes: Sequence[Change]) -> list[Change]:
@@ -337,72 +322,11 @@ class Judge:
             if record.alert_id not in fresh
         ]
 
-    def _write(
-        self, service: str, state: ServiceState, judgement: _Judgement, ids: frozenset[EntryId]
-    ) -> Stale | LostHints | None:
-        """Write a judgement; the cursors and the acknowledgement are written with its last part."""
-        if not judgement.changes and not ids and judgement.closed_to_ms is None:
-            return None
-        changes = judgement.changes
-        parts = [changes[i : i + _MAX_CHANGES] for i in range(0, len(changes), _MAX_CHANGES)] or [[]]
-        version = state.version
-        announced: list[Change] = []
-        for index, part in enumerate(parts):
-            cursors = Cursors(version=version)
-            is_last = index == len(parts) - 1
-            if is_last:
-                cursors = Cursors(
-                    version=version,
-                    closed_from_ms=state.closed_at_ms if judgement.closed_to_ms is not None else None,
-                    closed_to_ms=judgement.closed_to_ms,
-                    provisional_ms=judgement.provisional_ms,
-                )
-            result = self._writer.write(service, cursors, part, sorted(ids) if is_last else ())
-            if isinstance(result, Stale | LostHints):
-                return result
-            version = result.version
-            self._counters.add("transitions", sum(flag in ("0", "1") for flag in result.flags))
-            for change, flag in zip(part, result.flags, strict=True):
-                if change.cooldown == "recall" and flag != "x":
-                    state.apply(change)
-            announced += [
-                change
-                for change, flag in zip(part, result.flags, strict=True)
-                if flag == "1" and change.cooldown in ("announce", "override", "recall")
-            ]
-        self._note_announced(service, version, state, announced)
-        return None
-
-    def _note_announced(self, service: str, version: str, state: ServiceState, announced: Sequence[Change]) -> None:
-        """Note in the state which firings were announced; only the server's reply contains that.
-
-        If the record said so before the reply, a firing that the cooldown held back would count as announced
-        and get no reminder. A crash just before this costs one reminder too many, never one too few.
-
-        Args:
-            service: Whose state.
-            version: Of the state that was just written.
-            state: As it was written, with the changes after a firing in the same call.
-            announced: The firings.
-        """
-        # The number alone could also be that of a firing of a later episode, which the cooldown may have held back.
-        wanted = {
-            (record.alert_id, record.episode_ms, record.number) for change in announced if (record := change.record)
-        }
-        while wanted:
-            changes = [
-                Change(alert_id=record.alert_id, record=replace(record, is_announced=True))
-                for record in state.records.values()
-                if (record.alert_id, record.episode_ms, record.number) in wanted and not record.is_announced
-            ]
-            parts = [changes[i : i + _MAX_CHANGES] for i in range(0, len(changes), _MAX_CHANGES)]
-            if not parts:
-                return
-            result = self._writer.write(service, Cursors(version=version), parts[0], ())
-            if isinstance(result, Written):
-                for change in parts[0]:
-                    state.apply(change)
-                version = result.version
-            else:
-                state = self.load(service)
-                version = state.version
+    def _count(self, service: str, errors: EvaluationErrors) -> None:
+        """Count what went wrong, and log once a minute which rules are not judged: their windows are not whole."""
+        self._counters.add("evaluation_errors", errors.evaluations)
+        self._counters.add("template_errors", errors.summaries)
+        self._counters.add("provisional_overturned", errors.overturned)
+        for rule, reason in errors.blind.items():
+            if self._blind_limit.allows((service, rule), self._clock.monotonic_ms()):
+                log.warning("rule.blind", extra={"rule": rule, "service": service, "reason": reason})

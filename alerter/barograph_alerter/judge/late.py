@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from barograph_alerter.judge.evaluation import EvaluationErrors, evaluate
+from barograph_alerter.judge.plan import RulePlan
 from barograph_alerter.judge.verdict import EvaluationTime, WindowOf
 from barograph_alerter.rules.rule import Rule
 from barograph_alerter.rules.summary import MAX_SUMMARY
@@ -71,11 +72,11 @@ def _firings(
     errors: EvaluationErrors,
 ) -> dict[str, tuple[int, Change]]:
     """Return alert -> moment and change of its last firing, as if no moment had been judged before."""
-    scratch = ServiceState()
+    scratch, plan = ServiceState(), RulePlan([rule])
     found: dict[str, tuple[int, Change]] = {}
     for end_ms in ends:
         moment = EvaluationTime(end_ms, end_ms, is_closed=True, step_ms=step_ms)
-        for change in evaluate(service, [rule], scratch, windows_at(end_ms), moment, now_ms=now_ms, errors=errors):
+        for change in evaluate(service, plan, scratch, windows_at(end_ms), moment, now_ms=now_ms, errors=errors):
             if change.transition is not None and change.transition.after is AlertState.FIRING:
                 found[change.alert_id] = (end_ms, change)
     return found

@@ -47,8 +47,14 @@ def advance(rule: Rule, identity: Identity, record: AlertRecord | None, fact: Fa
 
 def goes_on(record: AlertRecord) -> bool:
     """Say whether the alert fires without a sign of recovery, so that a breach in an open pane says nothing new."""
-    is_recovering = any(getattr(record, name) != value for name, value in _NO_RECOVERY.items())
-    return record.state is AlertState.FIRING and not (record.is_muted or record.is_no_data or is_recovering)
+    return (
+        record.state is AlertState.FIRING
+        and record.clear_since_ms is None
+        and record.seen_clear_since_ms is None
+        and record.no_data_since_ms is None
+        and record.judged_to_ms is None
+        and not (record.lack or record.is_muted or record.is_no_data)
+    )
 
 
 def remind(record: AlertRecord, now_ms: int) -> Transitioned:

@@ -4,7 +4,7 @@ Nearly all series are left out before, and changes that can wait after: they cha
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -14,6 +14,7 @@ from barograph_alerter.conditions.row import Look, RowOfWindows, SeriesRow, Sibl
 from barograph_alerter.judge.fact import Fact, Transitioned
 from barograph_alerter.judge.state_machine import goes_on
 from barograph_alerter.rules.rule import Rule
+from barograph_alerter.windows.rows import Rows, Values
 from barograph_alerter.windows.window import Window
 from barograph_core.alerts import reason
 from barograph_core.alerts.record import AlertRecord
@@ -24,6 +25,8 @@ _SPARE_RATE: Final = 1.25
 # costs more than the verdict.
 MOST_VALUES_AT_ONCE: Final = 200
 _VALUE_TURNS: Final = 10
+# Of so many rows each is looked at.
+_FEW: Final = 16
 WindowOf = Callable[[Look], Window]
 
 
@@ -60,9 +63,7 @@ class EvaluationTime:
         return self.end_ms // self.step_ms
 
 
-def verdict_on(
-    rule: Rule, condition: Condition, values: tuple[str, ...], row: SeriesRow, moment: EvaluationTime
-) -> bool | None:
+def verdict_on(rule: Rule, condition: Condition, values: Values, row: SeriesRow, moment: EvaluationTime) -> bool | None:
     """Say whether a condition of ``rule`` holds: of an open pane only if it does for certain, whatever still comes."""
     if moment.is_closed or rule.fire_on == "provisional":
         return rule.breach_in(row) if condition is rule.when else condition.holds(row)
@@ -73,7 +74,7 @@ def verdict_on(
     return condition.certainty(row, rest) or None
 
 
-def row_of_windows(rule: Rule, values: tuple[str, ...], own: SeriesRow, window_of: WindowOf) -> SeriesRow:
+def row_of_windows(rule: Rule, values: Values, own: SeriesRow, window_of: WindowOf) -> SeriesRow:
     """Return the row of one series with all that the rule's conditions ask for elsewhere."""
     rows: dict[Look, SeriesRow] = {}
     for look in rule.windows[1:]:
@@ -109,7 +110,7 @@ def fact_of(rule: Rule, row: SeriesRow, moment: EvaluationTime, breach: bool | N
     )
 
 
-def _rest_events(rule: Rule, values: tuple[str, ...], moment: EvaluationTime) -> float:
+def _rest_events(rule: Rule, values: Values, moment: EvaluationTime) -> float:
     """Return how many events of a series may still come into an open pane, by the greatest rate of lately."""
     missing_ms = max(0.0, moment.end_ms - moment.arrived_ms)
     if not moment.recent or math.isinf(missing_ms):
@@ -132,31 +133,45 @@ def _lack(moment: EvaluationTime) -> str:
     return reason.LAGGING if moment.missing else reason.NO_TRAFFIC
 
 
-def striking(
-    rule: Rule,
-    window: Window,
-    rows: Mapping[tuple[str, ...], SeriesRow],
-    records: Mapping[tuple[str, ...], AlertRecord],
-    *,
-    is_closed: bool,
-) -> Iterable[tuple[str, ...]]:
+def striking(rule: Rule, rows: Rows, records: Mapping[Values, AlertRecord], *, is_closed: bool) -> Iterable[Values]:
     """Return the rows that may change an alert: those that breach, and those that have one.
 
     Args:
         rule: The rule.
-        window: Its own.
-        rows: Those of the rule in that window.
+        rows: Those of the rule in its own window.
         records: Its alerts, by the values of ``by``.
         is_closed: Whether the newest pane is closed. If not, alerts that simply go on are left out too.
     """
+    steady: Collection[Values] = ()
     if records and not is_closed and not rule.levels:
-        rows = {values: row for values, row in rows.items() if (one := records.get(values)) is None or not goes_on(one)}
+        steady = {values for values, record in records.items() if goes_on(record)}
     if rule.looks_elsewhere or rule.no_data == "alert":
-        return rows
-    if not rule.when.truth.may_hold(window.extremes(rule.on.name, rule.by, rule.where)):
-        return [values for values in rows if values in records] if records else ()
+        return [values for values in rows if values not in steady]
+    chosen = _may_breach(rule, rows)
+    if records and len(chosen) < len(rows):
+        chosen = [values for values in rows if values in records or values in chosen]
     holds = rule.when.truth.value
-    return [values for values, row in rows.items() if values in records or holds(row) is True]
+    return [values for values in chosen if values not in steady and (values in records or holds(rows[values]) is True)]
+
+
+def _may_breach(rule: Rule, rows: Rows) -> Collection[Values]:
+    """Return the rows that can be in breach, ascending. Of few, all: to look at each takes no longer."""
+    if len(rows) <= _FEW:
+        return rows
+    places = rule.screen.rows(0, rows)
+    return rows if places is None else dict.fromkeys(rows.labels_at(places.tolist()))
+
+
+def goes_on_alike(rule: Rule, record: AlertRecord, breach: bool | None, moment: EvaluationTime) -> bool:
+    """Say without a look at its value that only that can have changed of an alert, and that it can wait."""
+    return (
+        breach is True
+        and not rule.levels
+        and not _is_turn(record, moment.number)
+        and goes_on(record)
+        and rule.cooldown_ms == record.cooldown_ms
+        and rule.severity.rank <= record.severity.rank
+    )
 
 
 def can_wait(record: AlertRecord | None, outcome: Transitioned, moment: int) -> bool:
@@ -167,7 +182,10 @@ def can_wait(record: AlertRecord | None, outcome: Transitioned, moment: int) -> 
         outcome: What became of it.
         moment: Number of the moment; each alert has one of ten.
     """
-    if record is None or outcome.record is None:
+    if record is None or outcome.record is None or _is_turn(record, moment):
         return False
-    is_turn = (moment + int(record.alert_id[:4], 16)) % _VALUE_TURNS == 0
-    return not is_turn and replace(outcome.record, value=record.value, threshold=record.threshold) == record
+    return replace(outcome.record, value=record.value, threshold=record.threshold) == record
+
+
+def _is_turn(record: AlertRecord, moment: int) -> bool:
+    return (moment + int(record.alert_id[:4], 16)) % _VALUE_TURNS == 0

@@ -7,6 +7,7 @@ from typing import Final, Literal, get_args
 
 from barograph_alerter.conditions.condition import Condition
 from barograph_alerter.conditions.row import Look, Row, RowOfWindows, SeriesRow, Sibling
+from barograph_alerter.conditions.screen import Screen
 from barograph_alerter.rules.summary import SummaryTemplate
 from barograph_core.alerts.record import Severity
 from barograph_core.alerts.scope import is_about
@@ -77,6 +78,7 @@ class Rule:
         windows: Those that its conditions look at, first the one whose series are judged. Built once, because every
             evaluation asks for them.
         siblings: The other series that its conditions ask for.
+        screen: Of ``when``: which rows can be in breach.
         looks: Every window that it looks at: those, and the ones that show which label sets are expected and new.
     """
 
@@ -110,6 +112,7 @@ class Rule:
     siblings: tuple[Sibling, ...] = field(init=False)
     looks: tuple[Look, ...] = field(init=False)
     unsigned: frozenset[str] = field(init=False)
+    screen: Screen = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         window = Look(self.window_ms)
@@ -122,6 +125,7 @@ class Rule:
         object.__setattr__(self, "looks", (*self.windows, *shows))
         unsigned = frozenset(measure.name for measure in self.on.measures if not measure.is_signed)
         object.__setattr__(self, "unsigned", unsigned)
+        object.__setattr__(self, "screen", Screen([self.when.truth]))
 
     @property
     def fixed_labels(self) -> Mapping[str, str]:

@@ -12,6 +12,8 @@ from barograph_core.server.connection import Connection
 
 log = logging.getLogger(__name__)
 _LOOK_EVERY_MS: Final = 1_000
+# Services of which it is remembered which rules are about them.
+_REMEMBERED: Final = 10_000
 
 
 class RuleSet:
@@ -30,6 +32,8 @@ class RuleSet:
         self._digest = published.digest
         self._own = {rule.name: rule for rule in published.rules}
         self._shared = self._rules
+        self._watching: dict[str, tuple[Rule, ...]] = {}
+        self._alike_sets: dict[tuple[str, ...], tuple[Rule, ...]] = {}
         self._newest = ""
         self._due_ms = 0.0
         self.is_newest = True
@@ -41,11 +45,19 @@ class RuleSet:
             StreamUnavailableError: The server is gone.
         """
         self._look()
-        return tuple(rule for rule in self._shared if rule.applies_to(service))
+        return self.about(service)
 
-    def is_provisional(self, service: str) -> bool:
-        """Say whether open panes of ``service`` can make anything fire."""
-        return any(rule.is_provisional and rule.applies_to(service) for rule in self._shared)
+    def about(self, service: str) -> tuple[Rule, ...]:
+        """Return the rules that ``watching`` knows of: one tuple for all services that have the same."""
+        found = self._watching.get(service)
+        if found is None:
+            if len(self._watching) >= _REMEMBERED:
+                self._watching.clear()
+                self._alike_sets.clear()
+            own = tuple(rule for rule in self._shared if rule.applies_to(service))
+            names = tuple(rule.name for rule in own)
+            found = self._watching[service] = self._alike_sets.setdefault(names, own)
+        return found
 
     def _look(self) -> None:
         now_ms = self._clock.monotonic_ms()
@@ -59,6 +71,8 @@ class RuleSet:
             return
         self._newest, self.is_newest = digest, digest == self._digest
         self._shared = self._rules if self.is_newest or published is None else self._alike(published)
+        self._watching.clear()
+        self._alike_sets.clear()
         if not self.is_newest:
             left = sorted({rule.name for rule in self._rules} - {rule.name for rule in self._shared})
             log.warning("rules.outdated", extra={"newest": digest[:12], "own": self._digest[:12], "not_judged": left})

@@ -7,6 +7,7 @@ from typing import Final
 
 from barograph_alerter.conditions.row import Look
 from barograph_alerter.rules.rule import Rule
+from barograph_alerter.windows.rows import Rows
 from barograph_alerter.windows.window import Window
 from barograph_core.panes.group_each import group_each
 from barograph_core.panes.merge_each import merge_each
@@ -113,7 +114,7 @@ class Recording:
         windows: dict[tuple[int, ...], Window] = {}
         for (key, parts), series in zip(distinct.items(), rows, strict=True):
             windows[key] = window = _LazyWindow(parts, look.span_ms)
-            window.keep(rule.on.name, rule.by, rule.where, series)
+            window.keep(rule.on.name, rule.by, rule.where, Rows.of(series, look.span_ms))
         return [windows[key] for key in keys]
 
     def _parts(self, first: int, end: int) -> list[Pane]:

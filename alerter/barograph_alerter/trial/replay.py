@@ -12,6 +12,7 @@ from typing import Final
 
 from barograph_alerter.conditions.row import Look
 from barograph_alerter.judge.evaluation import EvaluationErrors, change_of, evaluate
+from barograph_alerter.judge.plan import RulePlan
 from barograph_alerter.judge.state_machine import remind
 from barograph_alerter.judge.verdict import EvaluationTime
 from barograph_alerter.rules.rule import Rule
@@ -65,8 +66,12 @@ class Course:
     _states: list[tuple[int, tuple[AlertRecord, ...]]] = field(
         default_factory=list[tuple[int, tuple[AlertRecord, ...]]]
     )
+    _plan: RulePlan = field(init=False)
     _judged_ms: int | None = None
     _windows: Mapping[Look, Window] = field(default_factory=dict[Look, Window])
+
+    def __post_init__(self) -> None:
+        self._plan = RulePlan([self.rule])
 
     def go_to(self, end_ms: int, windows: Mapping[Look, Window], recording: Recording, step_ms: int) -> None:
         """Judge what is due before ``end_ms``, and then ``end_ms``, whose windows are new."""
@@ -86,7 +91,7 @@ class Course:
         self._judged_ms = end_ms
         changes = evaluate(
             self.service,
-            [self.rule],
+            self._plan,
             self.state,
             self._windows.__getitem__,
             moment,

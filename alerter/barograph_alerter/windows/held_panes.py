@@ -5,6 +5,7 @@ from typing import Final, Protocol
 
 from barograph_alerter.windows.ring import PaneRing
 from barograph_alerter.windows.window import Window
+from barograph_core.panes.grouping import Groupings
 from barograph_core.panes.pane import Pane
 from barograph_core.steps import Step
 from barograph_core.store.cover import ceil_to, floor_to
@@ -63,6 +64,7 @@ class HeldPanes:
         through_ms: Everything before it is closed.
         read_ms: Monotonic time at which that was read.
         opened: Start of each open pane -> the pane.
+        groupings: Of its series, by the labels that rules look at.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class HeldPanes:
         self.through_ms = through_ms
         self.read_ms = times.now_ms()
         self.opened: Mapping[int, Pane] = {}
+        self.groupings = Groupings()
         self._recent: tuple[int, tuple[Window, ...]] | None = None
         self.steps = [HeldStep(step.step_ms, through_ms, times.now_ms()) for step in steps]
 
@@ -83,7 +86,9 @@ class HeldPanes:
         if self._recent is None or self._recent[0] != self.through_ms:
             ring = self.base.ring
             spans = (RECENT_PANES * ring.step_ms, ring.step_ms)
-            windows = [Window(ring.merged(self.through_ms - span, self.through_ms), span) for span in spans]
+            windows = [
+                Window(ring.merged(self.through_ms - span, self.through_ms), span, self.groupings) for span in spans
+            ]
             self._recent = self.through_ms, tuple(windows)
         return self._recent[1]
 

@@ -47,7 +47,8 @@ class ServicePanes:
             arrived_ms: The time by which all events have arrived.
         """
         so_far_ms = max(_LEAST_SO_FAR_MS, int(max(arrived_ms, self.closed_through_ms)) - self.closed_through_ms)
-        return (*self._held.recent(), Window(Pane.merge(list(self.opened.values())), so_far_ms))
+        so_far = Window(Pane.merge(list(self.opened.values())), so_far_ms, self._held.groupings)
+        return (*self._held.recent(), so_far)
 
     def windows_at(self, end_ms: int) -> Callable[[Look], Window]:
         """Return a function that gives the windows of the moment ``end_ms``.
@@ -73,7 +74,7 @@ class ServicePanes:
                 panes.append(rings[run.step_ms].merged(run.from_ms, until))
         newest = runs[-1]
         panes += [pane for start, pane in self.opened.items() if newest.from_ms <= start < newest.to_ms]
-        return Window(Pane.merge(panes), newest.to_ms - runs[0].from_ms)
+        return Window(Pane.merge(panes), newest.to_ms - runs[0].from_ms, self._held.groupings)
 
 
 class _StoreTimes:

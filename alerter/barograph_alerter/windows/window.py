@@ -1,16 +1,14 @@
 """Windows: the panes that a rule looks at, and the series in them."""
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, Protocol
 
-from barograph_alerter.conditions.bounds import Bounds
-from barograph_alerter.conditions.functions import Quantity
 from barograph_alerter.conditions.row import Look, SeriesRow
+from barograph_alerter.windows.rows import Rows, Values
 from barograph_core.errors import WindowNotWholeError
-from barograph_core.matching.matcher import Matcher
+from barograph_core.panes.grouping import Groupings, Where, check_labels
 from barograph_core.panes.pane import Pane
-from barograph_core.panes.summary import SeriesSummary
 from barograph_core.steps import Step
 from barograph_core.store.cover import Run, ceil_to, floor_to
 
@@ -127,66 +125,54 @@ def ring_spans(looks: Iterable[Look], steps: Sequence[Step]) -> dict[int, int]:
 
 
 class Window:
-    """One merged pane, and the rows that rules have asked for so far."""
+    """One merged pane, and the rows that rules have asked for so far.
 
-    __slots__ = ("_extremes", "_free", "_pane", "_parts", "_rows", "window_ms")
+    Args:
+        pane: The merge of its panes.
+        window_ms: Its length.
+        groupings: Of the windows before it, whose series are mostly the same.
+    """
 
-    def __init__(self, pane: Pane, window_ms: int) -> None:
+    __slots__ = ("_free", "_groupings", "_pane", "_parts", "_rows", "window_ms")
+
+    def __init__(self, pane: Pane, window_ms: int, groupings: Groupings | None = None) -> None:
         self._pane = pane
         self.window_ms = window_ms
-        self._rows: dict[tuple[object, ...], dict[tuple[str, ...], SeriesRow]] = {}
-        self._parts: dict[tuple[object, ...], dict[tuple[str, ...], dict[tuple[str, ...], SeriesRow]]] = {}
+        self._groupings = Groupings() if groupings is None else groupings
+        self._rows: dict[tuple[object, ...], Rows] = {}
+        self._parts: dict[tuple[object, ...], dict[Values, dict[Values, SeriesRow]]] = {}
         self._free: dict[str, tuple[str, ...]] = {}
-        self._extremes: dict[tuple[object, ...], Bounds | None] = {}
 
     @property
     def pane(self) -> Pane:
         return self._pane
 
-    def keep(
-        self,
-        kind: str,
-        by: tuple[str, ...],
-        where: Mapping[str, str | Matcher],
-        series: Sequence[SeriesSummary],
-    ) -> None:
-        """Keep the rows of ``series``, which were grouped elsewhere, for ``rows`` to return."""
-        self._rows[kind, by, tuple(where.items())] = {one.labels: SeriesRow(one, self.window_ms) for one in series}
+    def keep(self, kind: str, by: tuple[str, ...], where: Where, rows: Rows) -> None:
+        """Keep ``rows``, which were grouped elsewhere, for ``rows`` to return."""
+        self._rows[kind, by, tuple(where.items())] = rows
 
-    def rows(
-        self, kind: str, by: tuple[str, ...], where: Mapping[str, str | Matcher] | None = None
-    ) -> dict[tuple[str, ...], SeriesRow]:
-        """Return label values (in the order of ``by``) -> row, for each series that had an event."""
+    def rows(self, kind: str, by: tuple[str, ...], where: Where | None = None) -> Rows:
+        """Return label values (in the order of ``by``) -> row, for each series that had an event.
+
+        Raises:
+            ValueError: The kind has no label of that name.
+        """
         key = (kind, by, tuple((where or {}).items()))
         found = self._rows.get(key)
         if found is None:
-            groups = self.pane.group(kind, by, where)
-            found = {group.labels: SeriesRow(group, self.window_ms) for group in groups}
-            self._rows[key] = found
+            found = self._rows[key] = self._grouped(kind, by, where or {})
         return found
 
-    def extremes(
-        self, kind: str, by: tuple[str, ...], where: Mapping[str, str | Matcher]
-    ) -> Callable[[Quantity], Bounds | None]:
-        """Return a function that gives the least and greatest value of a quantity among ``rows``, ``None`` without any.
-
-        Computed once, however many rules ask: most rules are in breach nowhere, and that is then seen at a glance.
-        """
-        chosen = (kind, by, tuple(where.items()))
-
-        def extremes_of(quantity: Quantity) -> Bounds | None:
-            key = (chosen, quantity.key)
-            if key not in self._extremes:
-                rows = self.rows(kind, by, where).values()
-                values = [value for row in rows if (value := row.number(quantity)) is not None]
-                self._extremes[key] = Bounds(min(values), max(values)) if values else None
-            return self._extremes[key]
-
-        return extremes_of
+    def _grouped(self, kind: str, by: tuple[str, ...], where: Where) -> Rows:
+        check_labels(kind, (*by, *where))
+        table = self.pane.table(kind)
+        if table is None:
+            return Rows(None, self.window_ms)
+        return Rows(self._groupings.of(table.kind, table.labels, by, where).fold(table), self.window_ms)
 
     def parts(
-        self, kind: str, by: tuple[str, ...], rest: tuple[str, ...], where: Mapping[str, str | Matcher]
-    ) -> dict[tuple[str, ...], dict[tuple[str, ...], SeriesRow]]:
+        self, kind: str, by: tuple[str, ...], rest: tuple[str, ...], where: Where
+    ) -> dict[Values, dict[Values, SeriesRow]]:
         """Return label values of ``by`` -> those of ``rest`` -> row: what makes up each series.
 
         Grouped once, because a thousand alerts of one rule may fire in one moment.

@@ -1,18 +1,16 @@
 """Groups the series of many windows at once, because most of the cost of a small one does not depend on its size."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 
-from barograph_core.events.kinds import KINDS
-from barograph_core.events.labels import label_values
-from barograph_core.matching.matcher import Matcher
-from barograph_core.panes.pane import Pane, are_wanted
+from barograph_core.panes.grouping import Grouping, Where
+from barograph_core.panes.pane import Pane
 from barograph_core.panes.series_table import SeriesTable
 from barograph_core.panes.summary import SeriesSummary
 
 
 def group_each(
-    windows: Sequence[Sequence[Pane]], kind: str, by: tuple[str, ...], where: Mapping[str, str | Matcher]
+    windows: Sequence[Sequence[Pane]], kind: str, by: tuple[str, ...], where: Where
 ) -> list[list[SeriesSummary]]:
     """Return for each window, given as the panes that make it up, what ``Pane.group`` of their merge returns.
 
@@ -23,7 +21,6 @@ def group_each(
         where: Label name -> value or matcher. Only series with these values count.
     """
     found: list[list[SeriesSummary]] = [[] for _ in windows]
-    names = (*by, *where)
     groups_of: dict[int, tuple[SeriesTable, list[tuple[str, ...]]]] = {}
     parts: list[SeriesTable] = []
     labels: list[list[tuple[str, ...]]] = []
@@ -34,7 +31,7 @@ def group_each(
                 continue
             # A pane is part of many windows: its series are chosen once.
             if id(table) not in groups_of:
-                groups_of[id(table)] = _chosen(table, names, len(by), where)
+                groups_of[id(table)] = _chosen(table, by, where)
             chosen, groups = groups_of[id(table)]
             if groups:
                 parts.append(chosen)
@@ -49,11 +46,8 @@ def group_each(
     return found
 
 
-def _chosen(
-    table: SeriesTable, names: tuple[str, ...], width: int, where: Mapping[str, str | Matcher]
-) -> tuple[SeriesTable, list[tuple[str, ...]]]:
+def _chosen(table: SeriesTable, by: tuple[str, ...], where: Where) -> tuple[SeriesTable, list[tuple[str, ...]]]:
     """Return the series of ``table`` that are meant, and the values by which each is grouped."""
-    values = [label_values(KINDS[table.kind.name], series, names) for series in table.labels]
-    kept = [index for index, found in enumerate(values) if are_wanted(found[width:], where)]
-    taken = table if len(kept) == len(values) else table.take(kept)
-    return taken, [values[index][:width] for index in kept]
+    grouping = Grouping.of(table.kind, table.labels, by, where)
+    taken = table if grouping.kept is None else table.take(grouping.kept)
+    return taken, [grouping.labels[row] for row in grouping.rows.tolist()]

@@ -5,10 +5,11 @@ from typing import ClassVar
 
 from barograph_core.decode.block import EventBlock
 from barograph_core.events.kinds import KINDS, OTHER_LABEL, Kind, Labels
-from barograph_core.events.labels import label_values, without_free_values
+from barograph_core.events.labels import without_free_values
 from barograph_core.matching.matcher import Matcher
 from barograph_core.panes.build import series_by_pane
 from barograph_core.panes.codec import pack_tables, unpack_tables
+from barograph_core.panes.grouping import Grouping, check_labels
 from barograph_core.panes.series_table import SeriesTable
 from barograph_core.panes.summary import SeriesSummary
 
@@ -127,18 +128,12 @@ class Pane:
         Raises:
             ValueError: The kind has no label of that name.
         """
-        names = (*by, *(where or ()))
-        unknown = sorted(set(names) - set(KINDS[kind].labels)) if kind in KINDS else [kind]
-        if unknown and not (kind in KINDS and KINDS[kind].has_free_labels):
-            raise ValueError(f"kind {kind!r} has no label {unknown[0]!r}")
+        check_labels(kind, (*by, *(where or ())))
         table = self._tables.get(kind)
         if table is None:
             return []
-        values = [label_values(KINDS[kind], labels, names) for labels in table.labels]
-        kept = [index for index, found in enumerate(values) if are_wanted(found[len(by) :], where)]
-        taken = table if len(kept) == len(values) else table.take(kept)
-        folded = SeriesTable.fold([taken], [[values[index][: len(by)] for index in kept]])
-        return list(folded.series_summaries())
+        grouping = Grouping.of(table.kind, table.labels, by, where or {})
+        return list(grouping.fold(table).series_summaries())
 
     def free_labels(self, kind: str) -> tuple[str, ...]:
         """Return the names of the free labels that series of ``kind`` have, sorted."""
@@ -178,13 +173,5 @@ class Pane:
 Pane.EMPTY = Pane()
 
 
-def are_wanted(values: tuple[str, ...], where: Mapping[str, str | Matcher] | None) -> bool:
-    """Say whether the values of the labels that ``where`` names, in its order, are those that it means."""
-    return not where or all(
-        value == wanted if isinstance(wanted, str) else wanted.matches(value)
-        for value, wanted in zip(values, where.values(), strict=True)
-    )
-
-
 def _merged(parts: Sequence[SeriesTable]) -> SeriesTable:
-    return parts[0] if len(parts) == 1 else SeriesTable.fold(parts, [part.labels for part in parts])
+    return parts[0] if len(parts) == 1 else SeriesTable.merge(parts)

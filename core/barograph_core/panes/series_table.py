@@ -9,9 +9,9 @@ import numpy as np
 
 from barograph_core.events.kinds import ERROR_STATUS, FAILED, Kind, Labels
 from barograph_core.numerics.arrays import IntArray
-from barograph_core.numerics.grouping import count_keys
+from barograph_core.numerics.grouping import count_keys, sum_by_row
 from barograph_core.panes.summary import SeriesSummary
-from barograph_core.panes.summary_table import SummaryTable, new_positions
+from barograph_core.panes.summary_table import SummaryTable, runs_of
 
 # Status codes are 0 to 999.
 STATUS_SPAN: Final = 1_000
@@ -46,9 +46,32 @@ class SeriesTable:
             parts: Tables of the same kind.
             names: For each part the new labels of each of its series. Series with equal labels become one.
         """
-        labels = sorted(set(chain.from_iterable(names)))
+        # Names that ascend already are put in order in one pass; a set would shuffle them first.
+        labels = sorted(dict.fromkeys(chain.from_iterable(names)))
         position = {label: index for index, label in enumerate(labels)}
         rows = [np.fromiter(map(position.__getitem__, part), np.int64, len(part)) for part in names]
+        return cls.fold_rows(parts, rows, labels)
+
+    @classmethod
+    def merge(cls, parts: Sequence["SeriesTable"]) -> "SeriesTable":
+        """Merge ``parts`` of one kind, at least one, by their labels."""
+        first = parts[0].labels
+        # Of a busy service each pane has the same series: then nothing needs to be looked up.
+        if all(part.labels is first or part.labels == first for part in parts):
+            return cls.fold_rows(parts, [np.arange(len(first))] * len(parts), first)
+        return cls.fold(parts, [part.labels for part in parts])
+
+    @classmethod
+    def fold_rows(
+        cls, parts: Sequence["SeriesTable"], rows: Sequence[IntArray], labels: Sequence[Labels]
+    ) -> "SeriesTable":
+        """Merge ``parts`` of one kind, at least one; series ``i`` of part ``p`` becomes a part of ``rows[p][i]``.
+
+        Args:
+            parts: Tables of the same kind.
+            rows: For each part the new number of each of its series.
+            labels: Of the new series, ascending.
+        """
         kind, size = parts[0].kind, len(labels)
         target = np.concatenate(rows)
         events, estimated = np.zeros(size, np.int64), np.zeros(size, np.int64)
@@ -94,21 +117,46 @@ class SeriesTable:
         """Return the same series with other ``labels``, which must ascend too."""
         return replace(self, labels=labels)
 
-    def take(self, indexes: Sequence[int]) -> "SeriesTable":
-        """Return the series at ``indexes``, which ascend."""
-        kept = np.array(indexes, np.int64)
+    def take(self, numbers: IntArray | Sequence[int]) -> "SeriesTable":
+        """Return the series of these ``numbers``, in that order; one may be taken more than once."""
+        series: IntArray = np.asarray(numbers, np.int64)
         width = len(self.kind.measures)
-        series = new_positions(kept, len(self.labels))[self.status // STATUS_SPAN]
-        is_kept = series >= 0
+        status, counts = runs_of(self.status, series * STATUS_SPAN, (series + 1) * STATUS_SPAN)
         return SeriesTable(
             kind=self.kind,
-            labels=[self.labels[index] for index in indexes],
-            events=self.events[kept],
-            estimated=self.estimated[kept],
-            status=series[is_kept] * STATUS_SPAN + self.status[is_kept] % STATUS_SPAN,
-            status_counts=self.status_counts[is_kept],
-            summaries=self.summaries.take((kept[:, None] * width + np.arange(width)).ravel()),
+            labels=[self.labels[index] for index in series.tolist()],
+            events=self.events[series],
+            estimated=self.estimated[series],
+            status=np.repeat(np.arange(len(series)), counts) * STATUS_SPAN + self.status[status] % STATUS_SPAN,
+            status_counts=self.status_counts[status],
+            summaries=self.summaries.take((series[:, None] * width + np.arange(width)).ravel()),
         )
+
+    def error_counts(self) -> IntArray:
+        """Return how many events of each series failed: with a status of 500 or above, or with the flag ``failed``."""
+        if FAILED in self.kind.measure_names:
+            sums = self.summaries.totals.take(self.rows_of(FAILED)).sums()
+            return np.array([round(float(one)) for one in sums], np.int64)
+        is_error = self.status % STATUS_SPAN >= ERROR_STATUS
+        return sum_by_row(self.status_counts[is_error], self.status[is_error] // STATUS_SPAN, len(self.labels))
+
+    def outcome_counts(self) -> IntArray:
+        """Return how many events of each series say whether they failed."""
+        return self.summaries.counts[self.rows_of(FAILED)] if FAILED in self.kind.measure_names else self.events
+
+    def counts_of_status(self, code: int) -> IntArray:
+        """Return how many events of each series have a status."""
+        has_code = self.status % STATUS_SPAN == code
+        return sum_by_row(self.status_counts[has_code], self.status[has_code] // STATUS_SPAN, len(self.labels))
+
+    def rows_of(self, measure: str) -> IntArray:
+        """Return the row of a measure in ``summaries``, for each series.
+
+        Raises:
+            ValueError: The kind has no such measure.
+        """
+        width = len(self.kind.measures)
+        return np.arange(len(self.labels)) * width + self.kind.measure_names.index(measure)
 
     @property
     def event_count(self) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 from barograph_core.numerics.arrays import FloatArray, IntArray
 from barograph_core.numerics.exact import ExactSums
 from barograph_core.numerics.grouping import RowGroups, count_keys, count_sorted, order_of
-from barograph_core.numerics.sketch import BIN_LIMIT, Sketch, bins_of
+from barograph_core.numerics.sketch import BIN_LIMIT, Sketch, bin_values, bins_of
 from barograph_core.panes.summary import Summary
 
 _ROW_SHIFT: Final = 18
@@ -105,18 +105,36 @@ class SummaryTable:
         )
 
     def take(self, rows: IntArray) -> "SummaryTable":
-        """Return the rows whose numbers are in ``rows``, which ascends."""
-        positions = new_positions(rows, len(self.counts))[self.bins >> _ROW_SHIFT]
-        is_kept = positions >= 0
+        """Return the rows whose numbers are in ``rows``, in that order; a row may be taken more than once."""
+        bins, counts = runs_of(self.bins, rows << _ROW_SHIFT, (rows + 1) << _ROW_SHIFT)
         return SummaryTable(
             counts=self.counts[rows],
             minimum=self.minimum[rows],
             maximum=self.maximum[rows],
-            bins=(positions[is_kept] << _ROW_SHIFT) | (self.bins[is_kept] & _BIN_MASK),
-            bin_counts=self.bin_counts[is_kept],
+            bins=(np.repeat(np.arange(len(rows)), counts) << _ROW_SHIFT) | (self.bins[bins] & _BIN_MASK),
+            bin_counts=self.bin_counts[bins],
             totals=self.totals.take(rows),
             squares=self.squares.take(rows),
         )
+
+    def quantiles(self, rows: IntArray, q: float) -> FloatArray:
+        """Return of each of ``rows`` what ``Summary.quantile`` returns, NaN for a row without values.
+
+        Args:
+            rows: Numbers of rows.
+            q: 0 to 1, both included.
+        """
+        cumulated = np.concatenate([[0], np.cumsum(self.bin_counts)])
+        before = cumulated[np.searchsorted(self.bins, rows << _ROW_SHIFT)]
+        counts = self.counts[rows]
+        found = np.full(len(rows), math.nan)
+        is_filled = counts > 0
+        ranks = (q * (counts[is_filled] - 1)).astype(np.int64)
+        at = np.searchsorted(cumulated[1:], before[is_filled] + ranks, side="right")
+        values = bin_values((self.bins[at] & _BIN_MASK) - BIN_LIMIT)
+        kept = rows[is_filled]
+        found[is_filled] = np.minimum(np.maximum(values, self.minimum[kept]), self.maximum[kept])
+        return found
 
     def summaries(self) -> list[Summary]:
         """Return the summary of each row."""
@@ -137,11 +155,17 @@ class SummaryTable:
         ]
 
 
-def new_positions(kept: IntArray, size: int) -> IntArray:
-    """Return for each of ``size`` old positions its place in ``kept``, or -1."""
-    positions = np.full(size, -1, np.int64)
-    positions[kept] = np.arange(len(kept))
-    return positions
+def runs_of(keys: IntArray, first: IntArray, end: IntArray) -> tuple[IntArray, IntArray]:
+    """Return the positions of the keys in ``[first, end)`` of each run, run by run, and how many each run has.
+
+    Args:
+        keys: Ascending.
+        first: Where each run begins.
+        end: Where it ends.
+    """
+    starts = np.searchsorted(keys, first)
+    counts = np.searchsorted(keys, end) - starts
+    return np.repeat(starts - (np.cumsum(counts) - counts), counts) + np.arange(int(counts.sum())), counts
 
 
 def row_bins(rows: IntArray, bins: IntArray) -> IntArray:

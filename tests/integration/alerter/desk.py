@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from barograph_alerter.judge.judge import Judge
-from barograph_alerter.judge.writer import TransitionWriter
 from barograph_alerter.rules.reading import parse_rules
 from barograph_alerter.rules.rule import Rule
 from barograph_alerter.rules.rule_set import RuleSet
+from barograph_alerter.states.writer import TransitionWriter
 from barograph_alerter.windows.pane_cache import PaneCache
 from barograph_alerter.worker import GROUP, AlerterHandler
 from barograph_core.alerts.record import AlertRecord

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from barograph_alerter.judge.writer import TransitionWriter
+from barograph_alerter.states.writer import TransitionWriter
 from barograph_core.alerts.change import Change, Cursors, LostHints, Stale, Written
 from barograph_core.errors import StreamUnavailableError
 from barograph_core.events.encode import LabelSet

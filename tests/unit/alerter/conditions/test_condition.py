@@ -11,6 +11,7 @@ from barograph_alerter.conditions.calls import Scope
 from barograph_alerter.conditions.condition import parse_condition
 from barograph_alerter.conditions.parser import ConditionError
 from barograph_alerter.conditions.row import SeriesRow
+from barograph_alerter.conditions.screen import Screen
 from barograph_alerter.windows.window import Window
 from barograph_core.events.encode import LabelSet
 from barograph_core.events.kinds import KINDS
@@ -257,16 +258,22 @@ def test_what_holds_nowhere_is_seen_by_the_extremes(routes: list[list[tuple[int,
     window = Window(pane_of("request", series) if series else Pane.EMPTY, 1_000)
     condition = parse_condition(text, Scope(KINDS["request"], 60_000))
     by = ("route",)
-    is_somewhere = any(condition.holds(row) is True for row in window.rows("request", by).values())
-    assert condition.truth.may_hold(window.extremes("request", by, {})) or not is_somewhere
+    is_somewhere = any(condition.holds(row) is True for row in dict(window.rows("request", by)).values())
+    rows = window.rows("request", by)
+    screen = Screen([condition.truth])
+    assert screen.may_hold(rows)[0] or not is_somewhere
+    places = screen.rows(0, rows)
+    seen = list(rows) if places is None else rows.labels_at(places.tolist())
+    assert {values for values, row in rows.items() if condition.holds(row) is True} <= set(seen)
 
 
 def test_a_glance_tells_that_no_row_is_in_breach() -> None:
     """And so most rules cost one look, however many series there are."""
     window = Window(Pane.merge([requests(ok=5, route="/a"), requests(ok=4, errors=1, route="/b")]), 1_000)
-    extremes = window.extremes("request", ("route",), {})
+    rows = window.rows("request", ("route",))
     for text, expected in (("errors > 1", False), ("errors >= 1", True), ("error_rate > 0.5 and count > 1", False)):
-        assert parse_condition(text, Scope(KINDS["request"], 60_000)).truth.may_hold(extremes) is expected
+        truth = parse_condition(text, Scope(KINDS["request"], 60_000)).truth
+        assert Screen([truth]).may_hold(rows).tolist() == [expected]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from barograph_alerter.conditions.row import Look
 from barograph_alerter.judge.contributors import contributors
 from barograph_alerter.judge.evaluation import EvaluationErrors, end_unknown, evaluate
+from barograph_alerter.judge.plan import RulePlan
 from barograph_alerter.judge.verdict import EvaluationTime
 from barograph_alerter.rules.rule import Rule
 from barograph_alerter.windows.window import Window
@@ -22,17 +23,19 @@ CLOSED = EvaluationTime(NOW, NOW, is_closed=True)
 
 
 def judge(*rules: Rule, pane: Pane, state: ServiceState | None = None, moment: EvaluationTime = CLOSED) -> list[Change]:
-    held = ServiceState() if state is None else state
+    """Return the changes at a moment at which every rule can be judged."""
+    held, errors = ServiceState() if state is None else state, EvaluationErrors()
     changes = evaluate(
         "ranker",
-        rules,
+        RulePlan(rules),
         held,
         lambda look: Window(pane, look.span_ms),
         moment,
         now_ms=NOW + 500,
-        errors=EvaluationErrors(),
+        errors=errors,
     )
-    return [*changes, *end_unknown(rules, held, NOW + 500)] if moment.is_closed else changes
+    assert errors.evaluations == 0
+    return [*changes, *end_unknown(RulePlan(rules), held, NOW + 500)] if moment.is_closed else changes
 
 
 def test_a_change_carries_record_and_entry() -> None:
@@ -79,7 +82,7 @@ def test_a_rule_that_fails_stops_no_other_and_resolves_nothing() -> None:
             raise ValueError("a fault")
         return Window(pane, look.span_ms)
 
-    changes = evaluate("ranker", [broken, sound], state, window_of, CLOSED, now_ms=NOW, errors=errors)
+    changes = evaluate("ranker", RulePlan([broken, sound]), state, window_of, CLOSED, now_ms=NOW, errors=errors)
     assert (len(changes), errors.evaluations) == (1, 1)
 
 
@@ -90,7 +93,9 @@ def test_a_server_that_is_away_is_no_fault_of_a_rule() -> None:
         raise StreamUnavailableError("timeout")
 
     with pytest.raises(StreamUnavailableError):
-        evaluate("ranker", [rule_of()], ServiceState(), window_of, CLOSED, now_ms=NOW, errors=EvaluationErrors())
+        evaluate(
+            "ranker", RulePlan([rule_of()]), ServiceState(), window_of, CLOSED, now_ms=NOW, errors=EvaluationErrors()
+        )
 
 
 GUARDED = "error_rate > 0.05 and count >= 20"
@@ -140,6 +145,16 @@ def test_an_alert_is_ended_when_its_rule_tells_alerts_apart_otherwise() -> None:
     changes = judge(rule_of(by='["method"]'), pane=requests(errors=9), state=state)
     told = [(c.transition.after.value, c.transition.reason, c.transition.labels) for c in changes if c.transition]
     assert told == [("firing", "", {"method": "GET"}), ("resolved", "rule_removed", {"route": "/a"})]
+
+
+def test_an_alert_is_ended_when_its_rule_tells_alerts_apart_by_a_further_label() -> None:
+    """It has all labels of the old rule, and yet is none of the new one's."""
+    state = ServiceState()
+    judge(rule_of(by='["route"]'), pane=requests(errors=9), state=state)
+    changes = judge(rule_of(by='["route", "method"]'), pane=requests(errors=9), state=state)
+    told = [(c.transition.after.value, c.transition.reason, c.transition.labels) for c in changes if c.transition]
+    both = {"route": "/a", "method": "GET"}
+    assert told == [("firing", "", both), ("resolved", "rule_removed", {"route": "/a"})]
 
 
 def test_state_changes_that_nobody_is_told_of_are_condensed() -> None:
@@ -257,7 +272,7 @@ def test_a_condition_may_look_at_a_further_window_of_each_series() -> None:
     windows = {Look(10_000): Window(now, 10_000), Look(10_000, 10_000): Window(then, 10_000)}
     assert set(rule.looks) == set(windows)
     changes = evaluate(
-        "ranker", [rule], ServiceState(), windows.__getitem__, CLOSED, now_ms=NOW, errors=EvaluationErrors()
+        "ranker", RulePlan([rule]), ServiceState(), windows.__getitem__, CLOSED, now_ms=NOW, errors=EvaluationErrors()
     )
     firing = {change.record.labels["route"]: change.record.value for change in changes if change.record}
     assert firing == {"/fell": 1.0, "/gone": 0.0}
@@ -330,7 +345,7 @@ def test_a_label_set_that_had_data_lately_is_expected() -> None:
     windows = {rule.windows[0]: requests(ok=5, route="/a"), rule.expected: lately}
     changes = evaluate(
         "ranker",
-        [rule],
+        RulePlan([rule]),
         ServiceState(),
         lambda look: Window(windows[look], look.span_ms),
         CLOSED,

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from barograph_alerter.judge.evaluation import EvaluationErrors, evaluate
+from barograph_alerter.judge.plan import RulePlan
 from barograph_alerter.judge.verdict import EvaluationTime
 from barograph_alerter.rules.publishing import published_rules
 from barograph_alerter.rules.rule import Rule
@@ -42,7 +43,7 @@ class Judged:
             moment = EvaluationTime(self.at_ms, self.at_ms, is_closed=is_closed, missing=missing)
             changes = evaluate(
                 "ranker",
-                [self.rule],
+                RulePlan([self.rule]),
                 self.state,
                 lambda look, pane=pane: Window(pane, look.span_ms),  # type: ignore[misc]
                 moment,

@@ -2,6 +2,7 @@
 
 from barograph_alerter.conditions.row import Look
 from barograph_alerter.judge.evaluation import EvaluationErrors, end_unknown, evaluate
+from barograph_alerter.judge.plan import RulePlan
 from barograph_alerter.judge.verdict import EvaluationTime
 from barograph_alerter.rules.rule import Rule
 from barograph_alerter.windows.window import Window
@@ -30,8 +31,8 @@ class Judged:
         def windows(look: Look) -> Window:
             return Window(pane, look.span_ms)
 
-        changes = evaluate("shop", [rule], self.state, windows, moment, now_ms=self.at_ms, errors=errors)
-        changes += end_unknown([rule], self.state, self.at_ms)
+        changes = evaluate("shop", RulePlan([rule]), self.state, windows, moment, now_ms=self.at_ms, errors=errors)
+        changes += end_unknown(RulePlan([rule]), self.state, self.at_ms)
         assert errors.evaluations == 0
         return [
             f"{next(iter(entry.labels.values()))} {entry.after.value}"

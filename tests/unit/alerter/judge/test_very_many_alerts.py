@@ -5,6 +5,7 @@ from typing import Final
 
 from barograph_alerter.conditions.row import Look
 from barograph_alerter.judge.evaluation import EvaluationErrors, evaluate
+from barograph_alerter.judge.plan import RulePlan
 from barograph_alerter.judge.verdict import MOST_VALUES_AT_ONCE, EvaluationTime
 from barograph_alerter.windows.window import Window
 from barograph_core.alerts.state import ServiceState
@@ -27,7 +28,7 @@ def judge(state: ServiceState, of: Pane, number: int, *, is_closed: bool = True)
     def window_of(look: Look) -> Window:
         return Window(of, look.span_ms)
 
-    return len(evaluate("ranker", [RULE], state, window_of, moment, now_ms=end_ms, errors=EvaluationErrors()))
+    return len(evaluate("ranker", RulePlan([RULE]), state, window_of, moment, now_ms=end_ms, errors=EvaluationErrors()))
 
 
 def test_the_value_of_a_firing_alert_is_that_of_the_moment() -> None:

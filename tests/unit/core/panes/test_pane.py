@@ -8,6 +8,7 @@ from barograph_core.errors import EmptySketchError, MalformedEventError
 from barograph_core.events.kinds import OTHER_LABEL
 from barograph_core.events.messagepack import pack, unpack_array
 from barograph_core.numerics.exact import ExactSum
+from barograph_core.panes.grouping import Groupings
 from barograph_core.panes.pane import Pane
 from tests.batches import Event, custom, decoded, model, panes_by_start, request, values
 from tests.reference import exact_sum
@@ -138,6 +139,35 @@ def test_very_many_series_are_added_in_pieces() -> None:
 def test_merging_nothing_gives_the_empty_pane() -> None:
     assert Pane.merge([]).is_empty
     assert Pane.merge([Pane.EMPTY, Pane.EMPTY]).pack() == Pane.EMPTY.pack()
+
+
+def test_panes_of_the_same_series_merge_like_any_others() -> None:
+    """Nothing is looked up for those."""
+    again = Pane.unpack(MIXED.pack())
+    assert Pane.merge([MIXED, again]).pack() == Pane.merge([again, Pane.EMPTY, MIXED]).pack()
+    doubled = Pane.merge([MIXED, again]).series("request")
+    assert [(one.labels, one.count) for one in doubled] == [(("/a", "GET"), 6), (("/b", "GET"), 2)]
+
+
+def test_series_are_taken_in_any_order_and_more_than_once() -> None:
+    """With what belongs to each: status, values and sums."""
+    table = MIXED.table("request")
+    assert table is not None
+    series = list(table.series_summaries())
+    taken = list(table.take([1, 0, 1]).series_summaries())
+    assert taken == [series[1], series[0], series[1]]
+    assert list(table.take([]).series_summaries()) == []
+
+
+def test_groupings_are_those_of_the_series_that_there_are() -> None:
+    """What is remembered of the last pane holds for the same series only."""
+    known = Groupings()
+    for pane in (MIXED, Pane.unpack(MIXED.pack()), pane_of("request", *REQUESTS[:1]), MIXED):
+        table = pane.table("request")
+        assert table is not None
+        for by, where in ((("route",), {}), ((), {"route": "/a"}), (("method", "route"), {"route": "/b"})):
+            folded = known.of(table.kind, table.labels, by, where).fold(table)
+            assert list(folded.series_summaries()) == pane.group("request", by, where)
 
 
 def test_grouping_merges_what_shares_labels() -> None:
