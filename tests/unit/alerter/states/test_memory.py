@@ -38,8 +38,8 @@ class Desk:
         self.memory.keep("ranker", self.memory.load("ranker"))
         self.server.reads = 0
 
-    def write(self, number: int, **fields: float) -> None:
-        record = replace(RECORD, alert_id=f"a{number}", **fields)
+    def write(self, number: int, value: float | None = RECORD.value) -> None:
+        record = replace(RECORD, alert_id=f"a{number}", value=value)
         self.server.command("HSET", KEYS.state("ranker"), alert_field(record.alert_id), record.to_json())
 
     def load(self) -> ServiceState:
