@@ -89,7 +89,13 @@ def _run(argv: Sequence[str] | None) -> int:
 
     def load(config: ConfigFile) -> Sequence[Rule]:
         problems: list[Problem] = []
-        rules = rules_in_force(config, steps, problems, with_defaults=start.stage.default_rules)
+        rules = rules_in_force(
+            config,
+            steps,
+            problems,
+            with_defaults=start.stage.default_rules,
+            flapping=start.stage.flapping,
+        )
         if problems:
             raise SettingsError(problems)
         return rules

@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from barograph_alerter.rules.defaults import effective_rules
+from barograph_alerter.rules.flapping import LONGEST_MS, SHORTEST_MS
 from barograph_alerter.rules.lint import lint_rule
 from barograph_alerter.rules.rule import Rule
 from barograph_alerter.windows.window import choose_step, finest_step_ms
+from barograph_core.alerts.flapping.flaps import DEFAULT_FLAPPING, MOST_FIRINGS, Flapping
 from barograph_core.errors import Problem, SettingsError
 from barograph_core.settings.config_file import ConfigFile
 from barograph_core.settings.load import build_settings
@@ -48,6 +50,39 @@ class AlerterSettings:
         },
     )
 
+    flapping_firings: int = field(
+        default=5,
+        metadata={
+            "minimum": 0,
+            "maximum": MOST_FIRINGS,
+            "help": "firings within flapping_within_ms from which on an alert flaps: then updates only; 0: never",
+        },
+    )
+    flapping_within_ms: int = field(
+        default=900_000,
+        metadata={"minimum": SHORTEST_MS, "maximum": LONGEST_MS, "help": "time in which firings are counted"},
+    )
+    flapping_calm: int = field(
+        default=1,
+        metadata={
+            "minimum": 0,
+            "maximum": MOST_FIRINGS,
+            "help": "an alert that fired no more often within flapping_within_ms no longer flaps",
+        },
+    )
+
+    def __post_init__(self) -> None:
+        if self.flapping_firings and self.flapping_calm >= self.flapping_firings:
+            message = f"{self.flapping_calm} firings would end what {self.flapping_firings} begin: it must be fewer"
+            raise ValueError(message)
+
+    @property
+    def flapping(self) -> Flapping | None:
+        """Return when alerts count as flapping whose rule does not say it; ``None``: never."""
+        if not self.flapping_firings:
+            return None
+        return Flapping(self.flapping_firings, self.flapping_within_ms, self.flapping_calm)
+
 
 def check(config: ConfigFile, environ: Mapping[str, str]) -> list[Problem]:
     """Return every mistake in the section and the rules, for ``barograph check``.
@@ -55,9 +90,9 @@ def check(config: ConfigFile, environ: Mapping[str, str]) -> list[Problem]:
     Each would refuse the start, but for conditions that cannot be meant: those are judged as they are.
     """
     problems: list[Problem] = []
-    with_defaults = True
+    settings = AlerterSettings()
     try:
-        with_defaults = build_settings(AlerterSettings, "alerter", {}, environ, config).default_rules
+        settings = build_settings(AlerterSettings, "alerter", {}, environ, config)
     except SettingsError as error:
         problems += error.problems
     try:
@@ -65,7 +100,7 @@ def check(config: ConfigFile, environ: Mapping[str, str]) -> list[Problem]:
     except SettingsError:
         # The check of the section [server] reports those mistakes.
         steps = ServerSettings().steps
-    rules = rules_in_force(config, steps, problems, with_defaults=with_defaults)
+    rules = rules_in_force(config, steps, problems, with_defaults=settings.default_rules, flapping=settings.flapping)
     index_of = _places(config)
     for rule in rules:
         if rule.name in index_of:
@@ -78,10 +113,15 @@ def check(config: ConfigFile, environ: Mapping[str, str]) -> list[Problem]:
 
 
 def rules_in_force(
-    config: ConfigFile, steps: Sequence[Step], problems: list[Problem], *, with_defaults: bool
+    config: ConfigFile,
+    steps: Sequence[Step],
+    problems: list[Problem],
+    *,
+    with_defaults: bool,
+    flapping: Flapping | None = DEFAULT_FLAPPING,
 ) -> tuple[Rule, ...]:
     """Return the rules in force, and append to ``problems`` their mistakes, also windows too long for ``steps``."""
-    rules = effective_rules(config, problems, with_defaults=with_defaults)
+    rules = effective_rules(config, problems, with_defaults=with_defaults, flapping=flapping)
     problems += _window_problems(config, rules, steps)
     return rules
 

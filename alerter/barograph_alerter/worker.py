@@ -165,7 +165,7 @@ class AlerterHandler:
             if state.closed_at_ms is None or through_ms - state.closed_at_ms > 2 * self._step_ms:
                 self._look_at(service, ())
             else:
-                judged = Judged(state.closed_at_ms, bool(state.records), state.has_pending)
+                judged = Judged(state.closed_at_ms, not state.is_empty, state.has_pending)
                 self._seen[service] = _Seen(judged, self._clock.monotonic_ms())
 
 

@@ -22,7 +22,8 @@ class Notification:
         reason: The cause, when it is not the condition itself: ``reminder``, ``resolved_by_hand``, ``no_traffic``.
         missing: Instances that were missing when it ended with reason ``recovered_partly``.
         summary: The rule's text, or a plain sentence where that is empty.
-        started_at_ms: Event time at which the breach began; the same for a whole episode.
+        started_at_ms: Event time at which the breach began; the same for a whole episode, and for all of them while the
+            alert flaps.
         changed_at_ms: Wall time of the transition.
         actor: The person behind it, or empty.
         first_ref: The channel's own reference (``Sent.ref``) for the first message about this episode, so that this
@@ -81,7 +82,7 @@ class Notification:
             value=transition.value,
             threshold=transition.threshold,
             summary=transition.summary or f"{transition.rule} on {transition.service}",
-            started_at_ms=transition.episode_ms,
+            started_at_ms=transition.told_episode_ms,
             changed_at_ms=transition.at_ms,
             contributors=transition.contributors,
             runbook=transition.runbook,

@@ -151,7 +151,7 @@ class IncidentPipeline:
 
     def _note(self, call: Sequence[Value]) -> None:
         """Note the transitions of the call that was just made, and up to where panes were judged with it."""
-        if call != ("FCALL", "baro_transition_1"):
+        if call != ("FCALL", "baro_transition_2"):
             return
         connection, keys = self._pipeline.connection, self._pipeline.keys
         entries = as_entries(connection.command("XRANGE", keys.alerts, "-", "+"))

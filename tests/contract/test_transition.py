@@ -157,3 +157,23 @@ def test_the_reason_of_a_firing_stands_as_given(
     connection.call("baro_transition_1", names, [*args, *fields])
     (entry,) = alerts(connection, keys)
     assert (entry["notify"], entry["reason"]) == (b"1", expected)
+
+
+def flapped(connection: Connection, keys: ShardKeys, version: int, flaps: str) -> list[Reply]:
+    args: list[Value] = [GROUP, "mine", "ranker", version, "", "", "", 86_400_000, 0]
+    args += ["a", "{}", "none", "", 0, flaps, len(FIRING), *FIRING]
+    names = [keys.state("ranker"), keys.metrics, keys.alerts, keys.quiet("a")]
+    return as_list(connection.call("baro_transition_2", names, args))
+
+
+def test_how_often_an_alert_fired_is_written_with_its_state(connection: Connection, keys: ShardKeys) -> None:
+    """A dash leaves it as it is, an empty text deletes it; a stale call writes nothing."""
+    state = keys.state("ranker")
+    assert flapped(connection, keys, 0, "counted")[0] == b"ok"
+    assert connection.command("HGET", state, "flaps:a") == b"counted"
+    assert flapped(connection, keys, 1, "-")[0] == b"ok"
+    assert flapped(connection, keys, 1, "")[0] == b"stale"
+    assert connection.command("HGET", state, "flaps:a") == b"counted"
+    assert flapped(connection, keys, 2, "")[0] == b"ok"
+    assert connection.command("HGET", state, "flaps:a") is None
+    assert connection.command("HGET", state, "alert:a") == b"{}"

@@ -8,6 +8,7 @@ from typing import Final
 from barograph_alerter.conditions.row import SeriesRow
 from barograph_alerter.judge.contributors import contributors
 from barograph_alerter.judge.fact import Fact, Identity, Move, Transitioned
+from barograph_alerter.judge.flapping.marking import mark_flaps
 from barograph_alerter.judge.levels import advance_levels
 from barograph_alerter.judge.overflow import Places, advance_overflow, is_overflow_of, overflow_identity
 from barograph_alerter.judge.plan import RulePlan
@@ -91,6 +92,7 @@ def evaluate(
             places = Places(rule, len(held))
             own = {values: record for record in held if (values := plan.values_of(rule, record)) is not None}
             judged = list(_judge(service, rule, own, window_of, moment, now_ms, errors, places))
+            judged = mark_flaps(rule, state, judged, moment.end_ms, now_ms)
             if rule.max_alerts:
                 judged += _overflow(service, rule, state, places.refused, moment, now_ms)
         except StreamUnavailableError:

@@ -7,6 +7,7 @@ from typing import Final
 
 from barograph_alerter.conditions.row import Look
 from barograph_alerter.judge.evaluation import EvaluationErrors, change_of, end_unknown, evaluate
+from barograph_alerter.judge.flapping.ending import end_flaps
 from barograph_alerter.judge.late import judge_late
 from barograph_alerter.judge.plan import RulePlan
 from barograph_alerter.judge.state_machine import remind
@@ -156,11 +157,13 @@ class Judge:
             errors = EvaluationErrors()
             self._counters.add("evaluations", len(rules))
             changes = evaluate(service, plan, state, windows, moment, now_ms=self._clock.now_ms(), errors=errors)
+            if moment.is_closed:
+                changes += end_flaps(plan.rules, state, moment.end_ms, self._clock.now_ms(), knows_all=False)
             changes += self._due_by_time(state, changes)
             self._count(service, errors)
             judgement = Judgement(condensed(changes), None, None, is_complete=True)
             if self._states.write(service, state, judgement, ()) is None:
-                return bool(state.records)
+                return not state.is_empty
             self._counters.add("stale_states")
         raise ContendedStateError(f"alert state of {service!r} changed {_MAX_ATTEMPTS} times while being judged")
 
@@ -189,8 +192,8 @@ class Judge:
             if failure is not None:
                 return failure
             if judgement.is_complete:
-                is_idle = panes.is_empty and not state.records and not plan.fires_on_silence
-                return Judged(state.closed_at_ms, bool(state.records), state.has_pending, is_idle)
+                is_idle = panes.is_empty and state.is_empty and not plan.fires_on_silence
+                return Judged(state.closed_at_ms, not state.is_empty, state.has_pending, is_idle)
 
     def _look(self, case: _Case) -> Judgement:
         """Judge up to a bounded number of panes, and apply the changes to the state."""
@@ -289,8 +292,10 @@ class Judge:
         windows = case.panes.windows_at(moment.end_ms)
         now_ms = self._clock.now_ms()
         changes = evaluate(case.service, case.plan, case.state, windows, moment, now_ms=now_ms, errors=case.errors)
-        if moment.is_closed and self._rules.is_newest:
-            changes += end_unknown(case.plan, case.state, now_ms)
+        if moment.is_closed:
+            knows_all = self._rules.is_newest
+            changes += end_unknown(case.plan, case.state, now_ms) if knows_all else []
+            changes += end_flaps(case.plan.rules, case.state, moment.end_ms, now_ms, knows_all=knows_all)
         return changes
 
     def _with_missing(self, service: str, end_ms: int, changes: Sequence[Change]) -> list[Change]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from barograph_alerter.judge.evaluation import EvaluationErrors, evaluate
+from barograph_alerter.judge.flapping.marking import mark_flaps
 from barograph_alerter.judge.plan import RulePlan
 from barograph_alerter.judge.verdict import EvaluationTime, WindowOf
 from barograph_alerter.rules.rule import Rule
@@ -57,6 +58,7 @@ def judge_late(
         for alert, (end_ms, change) in _firings(service, rule, ends, windows_at, step_ms, now_ms, errors).items():
             late = _late_change(state, alert, change, closed_at_ms - end_ms)
             if late is not None:
+                (late,) = mark_flaps(rule, state, [late], end_ms, now_ms)
                 state.apply(late)
                 changes.append(late)
     return changes
@@ -72,6 +74,8 @@ def _firings(
     errors: EvaluationErrors,
 ) -> dict[str, tuple[int, Change]]:
     """Return alert -> moment and change of its last firing, as if no moment had been judged before."""
+    # What is judged as if nothing had been judged before does not count as flapping.
+    rule = replace(rule, flapping=None)
     scratch, plan = ServiceState(), RulePlan([rule])
     found: dict[str, tuple[int, Change]] = {}
     for end_ms in ends:

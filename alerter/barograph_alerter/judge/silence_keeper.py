@@ -30,7 +30,7 @@ class SilenceKeeper:
             nonlocal active
             if active is None:
                 states = read_states(self._connection, self._keys)
-                active = [record for state in states for record in state.records.values() if record.is_active]
+                active = [record for state in states for record in state.incidents]
             return any(silence.mutes(labels_of(record)) for record in active)
 
         for write in due_writes(held, self._clock.now_ms(), mutes_any):

@@ -1,11 +1,13 @@
 """The rules that ship: in force until ``[alerter] default_rules = false`` or a rule of the same name."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from barograph_alerter.rules.pipeline_rules import PIPELINE_RULES
 from barograph_alerter.rules.reading import parse_rules
 from barograph_alerter.rules.rule import Rule
+from barograph_core.alerts.flapping.flaps import DEFAULT_FLAPPING, Flapping
 from barograph_core.errors import Problem, SettingsError
 from barograph_core.settings.config_file import ConfigFile, parse_config
 
@@ -93,10 +95,22 @@ def _shipped(text: str) -> list[Rule]:
     return rules
 
 
-def effective_rules(config: ConfigFile, problems: list[Problem], *, with_defaults: bool) -> tuple[Rule, ...]:
-    """Return the rules in force: the user's own, and the default rules whose names are not used by them."""
-    own = parse_rules(config, problems)
+def effective_rules(
+    config: ConfigFile,
+    problems: list[Problem],
+    *,
+    with_defaults: bool,
+    flapping: Flapping | None = DEFAULT_FLAPPING,
+) -> tuple[Rule, ...]:
+    """Return the rules in force: the user's own, and the default rules whose names are not used by them.
+
+    ``flapping`` holds for rules that say nothing about it.
+    """
+    own = parse_rules(config, problems, flapping)
     # A user's rule with a mistake still replaces the default of its name.
     taken = {name for rule in config.tables("rule") if isinstance(name := rule.get("name"), str)}
     shipped = [*default_rules(), *pipeline_rules()] if with_defaults else []
-    return (*(rule for rule in shipped if rule.name not in taken), *own)
+    kept = [rule for rule in shipped if rule.name not in taken]
+    if flapping != DEFAULT_FLAPPING:
+        kept = [replace(rule, flapping=flapping) for rule in kept]
+    return (*kept, *own)

@@ -20,6 +20,7 @@ from barograph_core.alerts.published_rules import (
     confirm_rules,
     publish_rules,
 )
+from barograph_core.alerts.scope import texts_of
 from barograph_core.errors import BarographError
 from barograph_core.log_limit import ONCE, LogLimit
 from barograph_core.matching.matcher import Matcher
@@ -99,7 +100,7 @@ def _published(rule: Rule) -> PublishedRule:
         by=rule.by,
         where={name: value for name, value in rule.where.items() if isinstance(value, str)},
         where_patterns={name: value for name, value in rule.where.items() if isinstance(value, Matcher)},
-        services=rule.services,
+        services=texts_of(rule.services),
         severity=rule.severity,
         window_ms=rule.window_ms,
         when=rule.when.text,
@@ -117,6 +118,9 @@ def _published(rule: Rule) -> PublishedRule:
         fire_on=rule.fire_on,
         late=rule.late,
         max_alerts=rule.max_alerts,
+        flapping_firings=0 if rule.flapping is None else rule.flapping.firings,
+        flapping_within_ms=0 if rule.flapping is None else rule.flapping.within_ms,
+        flapping_calm=0 if rule.flapping is None else rule.flapping.calm,
         labels=dict(rule.labels),
         summary=rule.summary.source,
         runbook=rule.runbook,

@@ -7,9 +7,11 @@ from typing import Any, Final, Self
 from barograph_alerter.conditions.calls import Scope
 from barograph_alerter.conditions.condition import Condition, any_of, parse_condition
 from barograph_alerter.conditions.parser import ConditionError
+from barograph_alerter.rules.flapping import read_flapping
 from barograph_alerter.rules.rule import FIRE_ON, LATE, NO_DATA, RULE_OVERFLOW, Level, Rule, fixed_values
 from barograph_alerter.rules.silence import check_silence, read_silence
 from barograph_alerter.rules.summary import SummaryTemplate, compile_summary
+from barograph_core.alerts.flapping.flaps import DEFAULT_FLAPPING, Flapping
 from barograph_core.alerts.record import Severity
 from barograph_core.errors import Problem
 from barograph_core.events.kinds import KINDS, Kind
@@ -27,10 +29,18 @@ _MAX_TEXT: Final = 2_000
 _MAX_LABELS: Final = 8
 
 
-def parse_rules(config: ConfigFile, problems: list[Problem]) -> list[Rule]:
-    """Return the correct rules of ``config``, in order, and append every mistake to ``problems``."""
+def parse_rules(
+    config: ConfigFile, problems: list[Problem], flapping: Flapping | None = DEFAULT_FLAPPING
+) -> list[Rule]:
+    """Return the correct rules of ``config``, in order, and append every mistake to ``problems``.
+
+    Args:
+        config: The file.
+        problems: Are appended to.
+        flapping: What holds for rules that say nothing about it; ``None``: their alerts never count as flapping.
+    """
     taken: set[str] = set()
-    rules = [_read_rule(entry, taken) for entry in TableEntry.all_of(config, "rule", problems)]
+    rules = [_read_rule(entry, taken, flapping) for entry in TableEntry.all_of(config, "rule", problems)]
     return [rule for rule in rules if rule is not None]
 
 
@@ -58,13 +68,13 @@ class _Wording:
         )
 
 
-def _read_rule(entry: TableEntry, taken: set[str]) -> Rule | None:
+def _read_rule(entry: TableEntry, taken: set[str], flapping: Flapping | None) -> Rule | None:
     """Return the rule, or ``None`` when anything in its table is wrong."""
     name = entry.name(taken)
     if name == RULE_OVERFLOW:
         entry.add_problem("name", f"{name!r} is the name of alerts about max_alerts: choose another")
     kind = _kind(entry)
-    facts = _plain_facts(entry)
+    facts = {**_plain_facts(entry), "flapping": read_flapping(entry, flapping)}
     wording = _Wording.read(entry)
     levels = _read_levels(entry)
     entry.add_unknown_keys()
@@ -159,7 +169,7 @@ def _plain_facts(entry: TableEntry) -> dict[str, Any]:
         "labels": entry.text_table("labels"),
         "fire_on": entry.choice("fire_on", FIRE_ON, default="auto"),
         "runbook": _short_text(entry, "runbook"),
-        "services": entry.texts("services"),
+        "services": entry.matcher("services"),
         **read_silence(entry),
     }
     if facts["window_ms"] % 1_000:

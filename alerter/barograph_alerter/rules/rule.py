@@ -9,6 +9,7 @@ from barograph_alerter.conditions.condition import Condition
 from barograph_alerter.conditions.row import Look, Row, RowOfWindows, SeriesRow, Sibling
 from barograph_alerter.conditions.screen import Screen
 from barograph_alerter.rules.summary import SummaryTemplate
+from barograph_core.alerts.flapping.flaps import DEFAULT_FLAPPING, Flapping
 from barograph_core.alerts.record import Severity
 from barograph_core.alerts.scope import is_about
 from barograph_core.events.kinds import Kind
@@ -63,11 +64,12 @@ class Rule:
         levels: The severities that its alerts move between, ascending; empty: they have ``severity``. With levels,
             ``when`` is that any of them holds, and ``severity`` is that of the lowest.
         max_alerts: Limit of its alerts on one service; 0: none. Those that there are stay.
+        flapping: When its alerts count as flapping; ``None``: never.
         no_data: Reaction to data that has been missing for ``no_data_for_ms``.
         stale_after_ms: How long the data of a label set must have been missing until its alert ends; 0: never.
         fire_on: Whether panes that are still open may make it fire. ``auto``: where what may
             still come cannot take the breach back.
-        services: Patterns of service names (``shop-*``); empty means every service but the pipeline's own.
+        services: Names of services (``shop-*``); ``None`` means every service but the pipeline's own.
         unsigned: The measures of its kind that are never negative.
         labels: Stand on its alerts in addition, for routes: ``{team = "ml"}``.
         late: Whether moments that were judged already fire when late events revise their panes.
@@ -95,13 +97,14 @@ class Rule:
     severity: Severity = Severity.WARNING
     levels: tuple[Level, ...] = ()
     max_alerts: int = 0
+    flapping: Flapping | None = DEFAULT_FLAPPING
     no_data: NoData = "keep"
     no_data_for_ms: int = 300_000
     stale_after_ms: int = 86_400_000
     fire_on: FireOn = "auto"
     summary: SummaryTemplate
     runbook: str = ""
-    services: tuple[str, ...] = ()
+    services: Matcher | None = None
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
     late: Late = "fire"
     expect: Expect = ""

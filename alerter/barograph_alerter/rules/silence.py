@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from barograph_alerter.rules.rule import Expect
+from barograph_core.matching.matcher import Matcher
 from barograph_core.settings.table_entry import TableEntry
 
 _MOST_LISTED: Final = 1_000
@@ -50,16 +51,16 @@ def check_silence(entry: TableEntry, facts: dict[str, Any], by: Sequence[str]) -
     if kind != "seen" and entry.is_given("expect_for") and not facts["new_series_delay_ms"]:
         entry.add_problem("expect_for", 'means something with expect = "seen" or new_series_delay only: leave it out')
     if kind == "listed":
-        facts["listed"] = _check_listed(entry, facts["listed"], by, facts["services"])
+        facts["listed"] = _check_listed(entry, facts["listed"], by, services=facts["services"])
 
 
 def _check_listed(
-    entry: TableEntry, listed: Sequence[Mapping[str, str]], by: Sequence[str], services: Sequence[str]
+    entry: TableEntry, listed: Sequence[Mapping[str, str]], by: Sequence[str], *, services: Matcher | None
 ) -> tuple[tuple[str, ...], ...]:
     """Return the values of each label set in the order of ``by``."""
     if not listed or len(listed) > _MOST_LISTED:
         entry.add_problem("expect", f"must list 1 to {_MOST_LISTED} label sets, not {len(listed)}")
-    if not services:
+    if services is None:
         entry.add_problem("expect", "lists label sets, and every service would need them: name theirs in 'services'")
     wrong = next((one for one in listed if set(one) != set(by) or not all(one.values())), None)
     if wrong is not None:

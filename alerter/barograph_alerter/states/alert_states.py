@@ -124,7 +124,8 @@ class AlertStates:
             result = self._writer.write(service, Cursors(version=state.version), changes, ()) if changes else None
             if isinstance(result, Stale | LostHints):
                 now = self._memory.load(service)
-                state.version, state.closed_at_ms, state.records = now.version, now.closed_at_ms, now.records
+                state.version, state.closed_at_ms = now.version, now.closed_at_ms
+                state.records, state.flaps = now.records, now.flaps
                 continue
             if result is not None:
                 state.version = result.version

@@ -12,6 +12,7 @@ from typing import Final
 
 from barograph_alerter.conditions.row import Look
 from barograph_alerter.judge.evaluation import EvaluationErrors, change_of, evaluate
+from barograph_alerter.judge.flapping.ending import end_flaps, next_calm_ms
 from barograph_alerter.judge.plan import RulePlan
 from barograph_alerter.judge.state_machine import remind
 from barograph_alerter.judge.verdict import EvaluationTime
@@ -81,7 +82,7 @@ class Course:
 
     def wait_until(self, end_ms: int, recording: Recording, step_ms: int) -> None:
         """Judge the moments at which a hold ends, and ``end_ms``, while nothing changes in the windows."""
-        while self._judged_ms is not None and self._judged_ms < end_ms and self.state.records:
+        while self._judged_ms is not None and self._judged_ms < end_ms and not self.state.is_empty:
             self._judge(min(self._due_ms(step_ms), end_ms), recording, step_ms)
 
     def _judge(self, end_ms: int, recording: Recording, step_ms: int) -> None:
@@ -98,6 +99,7 @@ class Course:
             now_ms=end_ms,
             errors=self.errors,
         )
+        changes += end_flaps([self.rule], self.state, end_ms, end_ms, knows_all=True)
         for change in changes:
             self._note(change, end_ms)
         for record in self.state.unannounced:
@@ -124,7 +126,8 @@ class Course:
     def _due_ms(self, step_ms: int) -> int:
         """Return the next moment at which a hold may end."""
         now_ms = self._judged_ms or 0
-        due = itertools.chain.from_iterable(map(self._ends_of, self.state.records.values()))
+        calm = (next_calm_ms(self.rule, one) for one in self.state.flaps.values())
+        due = itertools.chain(calm, itertools.chain.from_iterable(map(self._ends_of, self.state.records.values())))
         return ceil_to(min((end for end in due if end > now_ms), default=2**62), step_ms)
 
     def _ends_of(self, record: AlertRecord) -> Iterator[int]:

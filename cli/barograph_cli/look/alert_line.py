@@ -18,7 +18,8 @@ def alert_line(entry: Entry) -> Text:
     """Return the entry as one line. One of a kind that only a newer version knows is shown by its fields."""
     kind = field_text(entry, "kind")
     if not kind:
-        return _flag_line(entry) if field_text(entry, "flag") else _transition_line(entry)
+        is_state = field_text(entry, "from") != field_text(entry, "to")
+        return _transition_line(entry) if is_state or not field_text(entry, "flag") else _flag_line(entry)
     line = head_of(entry).append(f"{kind} {field_text(entry, 'change')}  ", "bold cyan")
     if kind == "silence":
         return _with_words(_silence_line(line, entry), entry)
@@ -36,6 +37,8 @@ def _transition_line(entry: Entry) -> Text:
     value, threshold = field_text(entry, "value"), field_text(entry, "threshold")
     if value:
         line.append("  value ", "dim").append(_short(value)).append(" limit ", "dim").append(_short(threshold))
+    if field_text(entry, "flag"):
+        line.append(f"  {field_text(entry, 'flag').replace('_', ' ')}", "bold cyan")
     line.append(f"  {field_text(entry, 'summary')}")
     if field_text(entry, "notify") == "0" and field_text(entry, "reason"):
         line.append(f"  not sent: {field_text(entry, 'reason')}", "yellow")

@@ -43,6 +43,7 @@ def alert_document(record: AlertRecord, silences: Sequence[Silence]) -> dict[str
         "runbook": record.runbook,
         "contributors": contributors_to_plain(record.contributors),
         "started_at_ms": record.episode_ms,
+        "is_flapping": record.is_flapping,
         "fired_at_ms": record.fired_at_ms,
         "changed_at_ms": record.changed_at_ms,
         "ack": None if record.ack is None else record.ack.to_plain(),
@@ -68,8 +69,9 @@ def alert_table(rows: Sequence[tuple[AlertRecord, Sequence[Silence]]], now_ms: i
     table = table_of("state", "severity", "rule", "service", "labels", "value / limit", "for", "looked after by", "id")
     for record, silences in rows:
         state = "silenced" if silences else "acknowledged" if record.ack else record.state.value
+        shown = Text(state, STATE_STYLES[state])
         table.add_row(
-            Text(state, STATE_STYLES[state]),
+            shown.append(", flapping", "yellow") if record.is_flapping else shown,
             Text(record.severity.value, SEVERITY_STYLES[record.severity.value]),
             safe(record.rule, style="bold"),
             safe(record.service),
@@ -114,7 +116,8 @@ def case_lines(case: Case, now_ms: int) -> Iterator[Text]:
 def state_text(record: AlertRecord, now_ms: int) -> str:
     """Return ``firing for 11 min 3 s, since …``."""
     since_ms = record.fired_at_ms if record.state.value == "firing" and record.fired_at_ms else record.episode_ms
-    return f"{record.state.value} for {format_age(max(0, now_ms - since_ms))}, since {moment_text(since_ms)}"
+    flapping = "" if not record.is_flapping else "; it flaps, and channels get updates only"
+    return f"{record.state.value} for {format_age(max(0, now_ms - since_ms))}, since {moment_text(since_ms)}{flapping}"
 
 
 def _transition_lines(transitions: Sequence[Transition]) -> Iterator[tuple[int, Text]]:
@@ -125,7 +128,8 @@ def _transition_lines(transitions: Sequence[Transition]) -> Iterator[tuple[int, 
             line.append(f" by {one_line(one.actor, 64)}")
         if one.until_ms is not None:
             line.append(f" until {moment_text(one.until_ms)}")
-        words = one.note or ("" if one.reason in ("", "pending") else one.reason.replace("_", " "))
+        is_said = one.reason in ("", "pending", one.flag)
+        words = one.note or ("" if is_said else one.reason.replace("_", " "))
         if words:
             line.append(f": {one_line(words, 200)}")
         yield one.at_ms, line

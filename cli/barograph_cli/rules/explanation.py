@@ -128,10 +128,18 @@ def _next(case: Case, rule: PublishedRule | None, now_ms: int) -> str:
         return f"told again at {moment_text(record.ack.until_ms)}, when its acknowledgement ends"
     if case.quiet_until_ms is not None:
         return f"a channel whose cooldown ends at {moment_text(case.quiet_until_ms)} is reminded then"
+    if record.is_flapping:
+        calm = "" if rule is None else _calm_text(rule)
+        return f"an update at the first firing after a channel's cooldown, and one message when it is calm{calm}"
     if record.clear_since_ms is not None and rule is not None:
         since = f"clear since {moment_text(record.clear_since_ms)}"
         return f"{since}: resolves when that has lasted {format_duration(rule.keep_firing_for_ms)}"
     return "told with its next change: a rise in severity, or its end"
+
+
+def _calm_text(rule: PublishedRule) -> str:
+    often = "no firing" if not rule.flapping_calm else f"no more than {rule.flapping_calm}"
+    return f": {often} in {format_duration(rule.flapping_within_ms)}"
 
 
 def explanation_document(one: Explanation) -> dict[str, object]:

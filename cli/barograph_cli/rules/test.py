@@ -26,7 +26,7 @@ def load_rules(config: ConfigFile) -> Sequence[Rule]:
     """
     problems: list[Problem] = []
     settings = build_settings(AlerterSettings, "alerter", {}, os.environ, config)
-    rules = effective_rules(config, problems, with_defaults=settings.default_rules)
+    rules = effective_rules(config, problems, with_defaults=settings.default_rules, flapping=settings.flapping)
     if problems:
         raise SettingsError(problems)
     return rules

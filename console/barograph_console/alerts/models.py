@@ -60,7 +60,9 @@ class AlertFacts(BaseModel):
     ack: Acknowledgement | None = None
     silenced_by: list[str] = Field(default_factory=list, description="ids of the silences that mute it")
     inhibited_by: list[str] = Field(default_factory=list, description="ids of the alerts that mute it")
-    is_flapping: bool = False
+    is_flapping: bool = Field(
+        default=False, description="whether it fires and resolves again and again, so that channels get updates only"
+    )
 
 
 class Alert(AlertFacts):
@@ -118,7 +120,9 @@ class HistoryEntry(BaseModel):
     missing: list[str] = Field(
         default_factory=list, description="instances that were missing when it ended as recovered_partly, at most ten"
     )
-    flag: str = Field(default="", description="what changed besides the state: acknowledged, unacknowledged")
+    flag: str = Field(
+        default="", description="what changed besides the state: acknowledged, unacknowledged, flapping, flapping_ended"
+    )
     note: str = Field(default="", description="what the person says about it")
     until_ms: int | None = Field(default=None, description="when the flag ends by itself")
 

@@ -33,6 +33,7 @@ def alert_row(record: AlertRecord, rules: PublishedRules | None, silences: Seque
         fired_at_ms=record.fired_at_ms,
         ack=_acknowledgement(record),
         silenced_by=silenced_by(record, silences),
+        is_flapping=record.is_flapping,
         **_hold(record, rule),
         unit=_unit(rule),
         why="" if rule is None or record.is_no_data else condition_text(rule, leading_value(rule, record.value)),

@@ -112,7 +112,7 @@ def _why(found: Found) -> Why | None:
 def _what(transition: Transition) -> What:
     """Return the flag that changed; the state where none did, or one that only a newer version knows."""
     match transition.flag:
-        case "acknowledged" | "unacknowledged":
+        case "acknowledged" | "unacknowledged" | "flapping" | "flapping_ended":
             return transition.flag
         case _:
             return transition.after.value

@@ -7,7 +7,17 @@ from pydantic import BaseModel, Field
 from barograph_console.alerts.models import AlertFacts, DeliveryRow
 from barograph_console.serving.numbers import Finite
 
-What = Literal["pending", "firing", "resolved", "inactive", "acknowledged", "unacknowledged", "delivery"]
+What = Literal[
+    "pending",
+    "firing",
+    "resolved",
+    "inactive",
+    "acknowledged",
+    "unacknowledged",
+    "flapping",
+    "flapping_ended",
+    "delivery",
+]
 
 
 class Why(BaseModel):

@@ -23,7 +23,7 @@ class RuleRow(BaseModel):
     on: str = Field(description="the kind of events")
     by: list[str] = Field(description="one alert for each set of values of these labels")
     where: dict[str, str | list[str]] = Field(description="matchers of the values of further labels")
-    services: list[str] = Field(description="patterns of names; empty for every service")
+    services: list[str] = Field(description="names, patterns with *, expressions after ~; empty for every service")
     severity: Literal["info", "warning", "error", "critical"]
     window_ms: int
     when: str

@@ -1,15 +1,25 @@
-"""Changes of a service's alerts, and the one call that writes them: ``baro_transition_1``, all or nothing."""
+"""Changes of a service's alerts, and the one call that writes them: ``baro_transition_2``, all or nothing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Final, Literal, Protocol
 
+from barograph_core.alerts.flapping.flaps import Flaps
 from barograph_core.alerts.record import AlertRecord
 from barograph_core.alerts.transition import Transition
 from barograph_core.keyspace.keys import ShardKeys
 from barograph_core.server.link import Reply, Value
 from barograph_core.server.replies import EntryId, as_entry_id, as_list, as_text
 
+
+class Unchanged(Enum):
+    """The memory of an alert's firings stays as it is."""
+
+    UNCHANGED = "-"
+
+
+UNCHANGED: Final = Unchanged.UNCHANGED
 CooldownMode = Literal["none", "announce", "override", "recall", "clear"]
 # Only one stage's settings decide how long a stream is kept. Other writers pass this value, which trims nothing.
 NO_TRIM_MS: Final = 10**14
@@ -24,6 +34,7 @@ class Change:
         transition: The entry for the alerts stream, if any.
         cooldown: How the alert's quiet channels decide on the notification: see the head of ``transition.lua``.
         is_flap_over: Whether a recall is also due for channels whose last word was a resolution.
+        flaps: The new memory of its firings; ``None`` deletes it.
     """
 
     alert_id: str
@@ -31,6 +42,7 @@ class Change:
     transition: Transition | None = None
     cooldown: CooldownMode = "none"
     is_flap_over: bool = False
+    flaps: Flaps | Unchanged | None = UNCHANGED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +133,7 @@ def write_changes(
     args = _head_args(service, cursors, hints, keep_alerts_ms)
     for change in changes:
         args += _change_args(change)
-    status, *rest = as_list(connection.call("baro_transition_1", names, args))
+    status, *rest = as_list(connection.call("baro_transition_2", names, args))
     match as_text(status):
         case "ok":
             return Written(as_text(rest[0]), tuple(map(as_text, as_list(rest[1]))))
@@ -156,9 +168,16 @@ def _change_args(change: Change) -> list[Value]:
         change.cooldown,
         entry.quiet_tag if entry else "",
         int(change.is_flap_over),
+        _flaps_text(change.flaps),
         len(fields),
         *fields,
     ]
+
+
+def _flaps_text(flaps: Flaps | Unchanged | None) -> str:
+    if isinstance(flaps, Unchanged):
+        return flaps.value
+    return "" if flaps is None else flaps.to_json()
 
 
 def _text(value: int | None) -> str:

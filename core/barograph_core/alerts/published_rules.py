@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Final, Self
 
 from barograph_core.alerts.record import Severity, json_text
-from barograph_core.alerts.scope import is_about
+from barograph_core.alerts.scope import is_about, services_of
 from barograph_core.errors import MalformedEventError
 from barograph_core.keyspace.keys import rules_holder_key, rules_key
 from barograph_core.matching.matcher import Matcher
@@ -85,7 +85,9 @@ class PublishedRule:
         severity: With levels, that of the lowest.
         when: With levels, that any of them holds.
         levels: The severities that its alerts move between, ascending; empty where there is one.
-        services: Patterns of service names; empty means every service but the pipeline's own.
+        services: The texts of its ``services`` (``scope.texts_of``); empty means every service but the pipeline's own.
+        flapping_firings: So many firings within ``flapping_within_ms`` make an alert flap; 0: none does.
+        flapping_calm: So few within it end that.
         fires: The bounds in ``when``: those that mean there what they mean alone, so none within a ``not``.
         clears: Likewise those in ``resolve_when``.
     """
@@ -113,6 +115,10 @@ class PublishedRule:
     fire_on: str = "auto"
     late: str = "fire"
     max_alerts: int = 0
+    # What an earlier alerter publishes, which does not count flaps, equals what a later one does by default.
+    flapping_firings: int = 5
+    flapping_within_ms: int = 900_000
+    flapping_calm: int = 1
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
     summary: str = ""
     runbook: str = ""
@@ -121,7 +127,7 @@ class PublishedRule:
     clears: tuple[Bound, ...] = ()
 
     def applies_to(self, service: str) -> bool:
-        return is_about(service, self.services, {**self.where, **self.where_patterns})
+        return is_about(service, services_of(self.services), {**self.where, **self.where_patterns})
 
     @property
     def leading(self) -> Bound | None:
@@ -159,6 +165,12 @@ def _texts(value: Sequence[object]) -> tuple[str, ...]:
     return tuple(_text(one) for one in value)
 
 
+def _services(value: Sequence[object]) -> tuple[str, ...]:
+    texts = _texts(value)
+    services_of(texts)
+    return texts
+
+
 def _text_table(value: Mapping[object, object]) -> dict[str, str]:
     return {_text(name): _text(text) for name, text in value.items()}
 
@@ -182,13 +194,15 @@ def _levels(value: Sequence[Mapping[str, Any]]) -> tuple[PublishedLevel, ...]:
 _OTHER_READERS: Final[dict[str, Any]] = {
     "severity": Severity,
     "by": _texts,
-    "services": _texts,
+    "services": _services,
     "where": _text_table,
     "where_patterns": _matcher_table,
     "labels": _text_table,
     "listed": _text_tables,
     "levels": _levels,
     "max_alerts": int,
+    "flapping_firings": int,
+    "flapping_calm": int,
     "fires": _bounds,
     "clears": _bounds,
 }

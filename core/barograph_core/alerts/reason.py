@@ -16,6 +16,9 @@ NO_EVENTS: Final = "no_events"
 # Of a firing that is told once more.
 REMINDER: Final = "reminder"
 ACK_EXPIRED: Final = "ack_expired"
+# Of a firing that is one of many, or of an end that is not told because the alert flaps; and of what is told then.
+FLAPPING: Final = "flapping"
+FLAPPING_ENDED: Final = "flapping_ended"
 # Of an end.
 RECOVERED_PARTLY: Final = "recovered_partly"
 SERIES_GONE: Final = "series_gone"
@@ -24,4 +27,5 @@ SERVICE_RETIRED: Final = "service_retired"
 RESOLVED_BY_HAND: Final = "resolved_by_hand"
 # Of an entry that no channel sends.
 SEVERITY_FELL: Final = "severity_fell"
+ACKNOWLEDGED: Final = "acknowledged"
 PENDING: Final = "pending"

@@ -133,6 +133,9 @@ class AlertRecord:
         value: Left side of the comparison that decides, as last evaluated.
         threshold: Right side of it.
         ack: Who has taken it on while it fires; ``None``: nobody.
+        is_flapping: Whether it fires and resolves again and again, so that channels get updates only.
+        incident_ms: The episode with which it began to flap, as which channels know this one too; ``None``: they know
+            it as itself.
     """
 
     alert_id: str
@@ -167,6 +170,13 @@ class AlertRecord:
     runbook: str = ""
     contributors: tuple[Contributor, ...] = ()
     ack: Acknowledgement | None = None
+    is_flapping: bool = False
+    incident_ms: int | None = None
+
+    @property
+    def told_episode_ms(self) -> int:
+        """Return the episode as which channels know this one."""
+        return self.episode_ms if self.incident_ms is None else self.incident_ms
 
     @property
     def reason(self) -> str:
@@ -227,6 +237,8 @@ _LATER_FIELDS: Final[dict[str, object]] = {
     "level_since_ms": {},
     "levels_judged_ms": None,
     "lack": "",
+    "is_flapping": False,
+    "incident_ms": None,
 }
 
 

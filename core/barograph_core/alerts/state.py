@@ -1,11 +1,14 @@
 """The alert state of one service as ``state:<service>`` holds it, and the changes made to it."""
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Final, Self
 
 from barograph_core.alerts.by_hand import expire_acknowledgement
-from barograph_core.alerts.change import Change
+from barograph_core.alerts.change import UNCHANGED, Change
+from barograph_core.alerts.flapping.flaps import Flaps, incident_of
 from barograph_core.alerts.record import AlertRecord, AlertState
 from barograph_core.errors import MalformedEventError
 from barograph_core.server.foreign_replies import as_count
@@ -13,11 +16,20 @@ from barograph_core.server.replies import as_text
 
 # ``transition.lua`` and ``service.lua`` name the same fields.
 _ALERT: Final = "alert:"
+_FLAPS: Final = "flaps:"
+# Each moment reads again how often alerts have fired.
+_REMEMBERED: Final = 16_384
+_read_flaps = lru_cache(_REMEMBERED)(Flaps.from_json)
 
 
 def alert_field(alert_id: str) -> str:
     """Return the field of ``state:<service>`` that holds the record of an alert."""
     return f"{_ALERT}{alert_id}"
+
+
+def flaps_field(alert_id: str) -> str:
+    """Return the field of ``state:<service>`` that holds how often an alert has fired lately."""
+    return f"{_FLAPS}{alert_id}"
 
 
 def alert_ids(fields: Iterable[str]) -> list[str]:
@@ -33,12 +45,14 @@ class ServiceState:
         version: Compare-and-set guard of the hash; ``0`` while there is none.
         closed_at_ms: End of the newest closed pane that was judged, ``None`` before the first.
         records: Alerts that are not inactive, by id.
+        flaps: How often alerts have fired lately, by id, also of those that are inactive now.
         unreadable: Ids of records that cannot be read. They are kept, because a newer version may have written them.
     """
 
     version: str = "0"
     closed_at_ms: int | None = None
     records: dict[str, AlertRecord] = field(default_factory=dict[str, AlertRecord])
+    flaps: dict[str, Flaps] = field(default_factory=dict[str, Flaps])
     unreadable: list[str] = field(default_factory=list[str])
 
     @classmethod
@@ -58,6 +72,11 @@ class ServiceState:
                 state.records[alert] = read(fields[alert_field(alert)])
             except MalformedEventError:
                 state.unreadable.append(alert)
+        for name in fields:
+            if name.startswith(_FLAPS):
+                # What cannot be read is counted from anew.
+                with contextlib.suppress(MalformedEventError):
+                    state.flaps[name.removeprefix(_FLAPS)] = _read_flaps(fields[name])
         return state
 
     def apply(self, change: Change) -> None:
@@ -66,6 +85,10 @@ class ServiceState:
             self.records.pop(change.alert_id, None)
         else:
             self.records[change.alert_id] = change.record
+        if change.flaps is None:
+            self.flaps.pop(change.alert_id, None)
+        elif change.flaps is not UNCHANGED:
+            self.flaps[change.alert_id] = change.flaps
 
     def set_back(self, through_ms: int) -> list[Change]:
         """Return the changes that let the alerts go on from ``through_ms``, which is earlier than what was judged.
@@ -80,7 +103,26 @@ class ServiceState:
         ]
         for change in changes:
             self.apply(change)
-        return changes
+        again = [
+            Change(alert_id=alert, record=self.records.get(alert), flaps=fewer)
+            for alert, flaps in self.flaps.items()
+            if (fewer := flaps.set_back(through_ms)) != flaps
+        ]
+        for change in again:
+            self.apply(change)
+        return changes + again
+
+    @property
+    def is_empty(self) -> bool:
+        """Say whether there is neither an alert nor a firing that still counts, so that time changes nothing."""
+        return not self.records and not self.flaps
+
+    @property
+    def incidents(self) -> list[AlertRecord]:
+        """Return the alerts that are pending or firing, and those that flap and are clear for now."""
+        found = [record for record in self.records.values() if record.is_active]
+        clear = (incident_of(self.records.get(alert), one) for alert, one in self.flaps.items() if one.last)
+        return found + [record for record in clear if record is not None and record.alert_id not in self.records]
 
     @property
     def has_pending(self) -> bool:
@@ -113,7 +155,7 @@ def condensed(changes: Sequence[Change]) -> list[Change]:
     return [
         change
         for index, change in enumerate(changes)
-        if change.transition is not None or last[change.alert_id] == index
+        if change.transition is not None or change.flaps is not UNCHANGED or last[change.alert_id] == index
     ]
 
 

@@ -18,7 +18,7 @@ from barograph_core.alerts.record import (
 from barograph_core.errors import MalformedEventError
 from barograph_core.text.foreign_json import load_foreign_json
 
-Flag = Literal["acknowledged", "unacknowledged"]
+Flag = Literal["acknowledged", "unacknowledged", "flapping", "flapping_ended"]
 # Limit of the instances that one entry names.
 MAX_MISSING: Final = 10
 
@@ -49,6 +49,8 @@ class Transition:
         until_ms: Wall time at which the flag ends by itself; ``None`` when it does not.
         via: The tool in which the person changed the flag, ``slack`` or ``pagerduty``, which knows of it already; empty
             for barograph itself.
+        incident_ms: The episode with which the alert began to flap, as which channels know this one too; ``None``: they
+            know it as itself.
     """
 
     transition: str
@@ -76,6 +78,12 @@ class Transition:
     note: str = ""
     until_ms: int | None = None
     via: str = ""
+    incident_ms: int | None = None
+
+    @property
+    def told_episode_ms(self) -> int:
+        """Return the episode as which channels know this one."""
+        return self.episode_ms if self.incident_ms is None else self.incident_ms
 
     @property
     def is_only_flag(self) -> bool:
@@ -128,6 +136,7 @@ class Transition:
             "note": self.note,
             "until_ms": "" if self.until_ms is None else str(self.until_ms),
             "via": self.via,
+            "incident_ms": "" if self.incident_ms is None else str(self.incident_ms),
         }
 
     @classmethod
@@ -220,6 +229,7 @@ _LATER_FIELDS: Final[dict[str, Any]] = {
     "note": str,
     "until_ms": _whole,
     "via": str,
+    "incident_ms": _whole,
 }
 _TRANSITION_FIELDS: Final[dict[str, tuple[str, Any]]] = {
     "transition": ("transition", str),
@@ -281,4 +291,5 @@ def transition_of(
         note=note,
         until_ms=until_ms,
         via=via,
+        incident_ms=record.incident_ms,
     )

@@ -1,8 +1,9 @@
--- baro_transition_1: write alert state, cooldown keys and alerts entries, and acknowledge the hints, in one step.
+-- baro_transition_2: write alert state, cooldown keys and alerts entries, and acknowledge the hints, in one step.
+-- baro_transition_1: the same as alerters of the version before call it, without `flaps`.
 -- KEYS     state metrics alerts cooldown(one for each change, in order)
 -- ARGV     group consumer service version closed_from closed_to provisional_at keep_ms n id(1..n, ascending) then for each
---          change: alert_id state cooldown_mode cooldown_tag claim_ms k field value ... (k counts fields and values)
---          state: JSON text, "" deletes the alert
+--          change: alert_id state cooldown_mode cooldown_tag claim_ms flaps k field value ... (k counts fields and values)
+--          state: JSON text, "" deletes the alert; flaps: JSON text of how often it fired lately, "" deletes that, "-" leaves it
 --          closed_from, closed_to: "" leaves the cursor; provisional_at: "" likewise
 --          cooldown_mode: none     notify and reason are among the fields
 --                         announce notifies, and names the channels that it mutes in the field muted
@@ -18,15 +19,19 @@
 --          | {"stale", version, closed_at} | {"lost", id...}
 -- Cost     O(changes * channels + n). allow-oom: that the server is full must not keep an alert from getting out. What it
 --          writes is bounded by the alerts there are, and the stream by its retention.
-local HEAD_KEYS, HEAD_ARGS, CHANGE_ARGS = 3, 9, 6
+local HEAD_KEYS, HEAD_ARGS = 3, 9
+-- Arguments of a change before its fields, by whether flaps are among them.
+local CHANGE_ARGS = {[false] = 6, [true] = 7}
+local UNCHANGED = '-'
 local MOST_FIELDS = 1000
 local CLAIMING = {claim = true, ['break'] = true, remind = true}
 local BY_CHANNEL = {announce = true, override = true, recall = true}
 
 -- Returns the change whose arguments begin at `at`, or nil.
-local function parse_change(args, at, cooldown)
+local function parse_change(args, at, cooldown, has_flaps)
   local id, state, mode, tag, claim_ms = args[at], args[at + 1], args[at + 2], args[at + 3], args[at + 4]
-  local k = count_of('k', args[at + 5], math.min(MOST_FIELDS, #args - at - CHANGE_ARGS + 1))
+  local first = at + CHANGE_ARGS[has_flaps]
+  local k = count_of('k', args[first - 1], math.max(0, math.min(MOST_FIELDS, #args - first + 1)))
   if not k or k % 2 ~= 0 or not cooldown then return nil end
   -- SET refuses a life of 0.
   if CLAIMING[mode] and (not_whole('claim_ms', claim_ms) or tonumber(claim_ms) == 0) then return nil end
@@ -34,22 +39,23 @@ local function parse_change(args, at, cooldown)
     tag = parse_quiet_tag(tag)
     if not tag then return nil end
   end
-  local fields = slice(args, at + CHANGE_ARGS, at + CHANGE_ARGS - 1 + k)
-  return {id = id, state = state, mode = mode, tag = tag, claim_ms = claim_ms, fields = fields, cooldown = cooldown}
+  local flaps = has_flaps and args[at + 5] or UNCHANGED
+  local fields = slice(args, first, first - 1 + k)
+  return {id = id, state = state, mode = mode, tag = tag, claim_ms = claim_ms, flaps = flaps, fields = fields, cooldown = cooldown}
 end
 
 -- Returns the changes, or nil and an error reply.
-local function parse_changes(keys, args, at)
+local function parse_changes(keys, args, at, has_flaps)
   local changes = {}
   while at <= #args do
-    local change = parse_change(args, at, keys[HEAD_KEYS + 1 + #changes])
+    local change = parse_change(args, at, keys[HEAD_KEYS + 1 + #changes], has_flaps)
     if not change then return nil, fail('the changes and their cooldown keys do not add up') end
     local kind = CLAIMING[change.mode] and 'string' or BY_CHANNEL[change.mode] and 'hash'
     if kind and wrong_type({{change.cooldown, kind}}) then
       return nil, fail(change.cooldown .. ' is not a cooldown key')
     end
     changes[#changes + 1] = change
-    at = at + CHANGE_ARGS + #change.fields
+    at = at + CHANGE_ARGS[has_flaps] + #change.fields
   end
   return changes
 end
@@ -97,6 +103,11 @@ local function store(state, change)
   else
     redis.call('HSET', state, 'alert:' .. change.id, change.state)
   end
+  if change.flaps == '' then
+    redis.call('HDEL', state, 'flaps:' .. change.id)
+  elseif change.flaps ~= UNCHANGED then
+    redis.call('HSET', state, 'flaps:' .. change.id, change.flaps)
+  end
 end
 
 local function has_field(fields, name)
@@ -140,7 +151,7 @@ local function apply(state, alerts, change, now, keep_ms)
   return notify or '1'
 end
 
-local function transition(keys, args)
+local function transition(keys, args, has_flaps)
   local state, metrics, alerts = keys[1], keys[2], keys[3]
   local group, consumer, version_read, closed_from, closed_to = args[1], args[2], args[4], args[5], args[6]
   local provisional_at, keep_ms = args[7], args[8]
@@ -151,7 +162,7 @@ local function transition(keys, args)
   local n, refused = count_of('n', args[HEAD_ARGS], #args - HEAD_ARGS)
   if refused then return refused end
   local ids = slice(args, HEAD_ARGS + 1, HEAD_ARGS + n)
-  local changes, unreadable = parse_changes(keys, args, HEAD_ARGS + 1 + n)
+  local changes, unreadable = parse_changes(keys, args, HEAD_ARGS + 1 + n, has_flaps)
   if unreadable then return unreadable end
   local held = redis.call('HMGET', state, 'version', 'closed_at', 'provisional_at')
   local version, closed_at, provisional_held = held[1] or '0', held[2] or '', counted(held[3])
@@ -171,4 +182,13 @@ local function transition(keys, args)
   return {'ok', version, flags}
 end
 
-redis.register_function({function_name = 'baro_transition_1', callback = transition, flags = {'allow-oom'}})
+redis.register_function({
+  function_name = 'baro_transition_1',
+  callback = function(keys, args) return transition(keys, args, false) end,
+  flags = {'allow-oom'},
+})
+redis.register_function({
+  function_name = 'baro_transition_2',
+  callback = function(keys, args) return transition(keys, args, true) end,
+  flags = {'allow-oom'},
+})

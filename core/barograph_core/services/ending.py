@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 from barograph_core.alerts.change import NO_TRIM_MS, Change, Cursors, Written, write_changes
+from barograph_core.alerts.flapping.flaps import incident_of
 from barograph_core.alerts.reason import SERVICE_RETIRED
 from barograph_core.alerts.record import AlertRecord, AlertState
 from barograph_core.alerts.state import ServiceState, alert_ids
@@ -143,10 +144,10 @@ class ServiceEnd:
                 as_hash(self._connection.command("HGETALL", self._keys.state(self._service)))
             )
             # A record that cannot be read is removed without an entry.
-            alerts = [*state.records, *state.unreadable]
+            alerts = [*state.records, *state.unreadable, *(one for one in state.flaps if one not in state.records)]
             if not alerts:
                 return ended
-            changes = [_end(alert, state.records.get(alert), actor, now_ms) for alert in alerts[:_AT_ONCE]]
+            changes = [_end(alert, state, actor, now_ms) for alert in alerts[:_AT_ONCE]]
             cursors = Cursors(version=state.version)
             written = write_changes(self._connection, self._keys, self._service, changes, cursors=cursors)
             if isinstance(written, Written):
@@ -296,9 +297,13 @@ class ServiceEnd:
             after = as_text(reply[0])
 
 
-def _end(alert: str, record: AlertRecord | None, actor: str, now_ms: int) -> Change:
+def _end(alert: str, state: ServiceState, actor: str, now_ms: int) -> Change:
+    record, flaps = state.records.get(alert), state.flaps.get(alert)
     transition = _ending(record, actor, now_ms) if record is not None and record.is_active else None
-    return Change(alert_id=alert, record=None, transition=transition, cooldown="clear")
+    if transition is None and (clear := incident_of(record, flaps)) is not None:
+        # It flaps and is clear for now: channels that told of it have not told its end.
+        transition = replace(_ending(clear, actor, now_ms), before=AlertState.INACTIVE, flag="flapping_ended")
+    return Change(alert_id=alert, record=None, transition=transition, cooldown="clear", flaps=None)
 
 
 def _ending(record: AlertRecord, actor: str, now_ms: int) -> Transition:

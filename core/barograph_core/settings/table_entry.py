@@ -266,10 +266,21 @@ class TableEntry:
         for index, item in enumerate(items):
             yield self._nested(key, index, cast("dict[str, object]", item))
 
-    def _nested(self, key: str, index: int, table: Mapping[str, object]) -> "TableEntry":
-        entry = TableEntry(self._config, f"entry of {key}", index, table, self._environ, self._problems)
-        entry._path = (*self._path, key, index)
-        entry._name = f"{self._name}.{key}[{index + 1}]"
+    def flag_or_table(self, key: str, wanted: str) -> "bool | TableEntry | None":
+        """Return true, false or a table to read, ``None`` when absent or wrong; ``wanted`` says what is expected."""
+        value = self._take(key)
+        if value is None or isinstance(value, bool):
+            return value
+        if not isinstance(value, dict):
+            self._refuse(key, wanted, value)
+            return None
+        return self._nested(key, None, cast("dict[str, object]", value))
+
+    def _nested(self, key: str, index: int | None, table: Mapping[str, object]) -> "TableEntry":
+        section = key if index is None else f"entry of {key}"
+        entry = TableEntry(self._config, section, index or 0, table, self._environ, self._problems)
+        entry._path = (*self._path, key) if index is None else (*self._path, key, index)
+        entry._name = f"{self._name}.{key}" if index is None else f"{self._name}.{key}[{index + 1}]"
         return entry
 
     def take_rest(self, *, are_secrets: bool = False) -> dict[str, object]:

@@ -160,8 +160,8 @@ def _meant(connection: Connection, keys: ShardKeys, silence: Silence) -> list[Al
     return [
         record
         for state in read_states(connection, keys)
-        for record in state.records.values()
-        if record.is_active and silence.mutes(labels_of(record))
+        for record in state.incidents
+        if silence.mutes(labels_of(record))
     ]
 
 

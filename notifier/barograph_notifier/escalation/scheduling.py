@@ -90,7 +90,7 @@ class Escalating:
             return
         # What fired before the channel came has no entry.
         entry_ms = item.entry_id.ms or delivered_ms
-        begin = _Begin(transition.episode_ms, transition.transition, entry_ms, delivered_ms)
+        begin = _Begin(transition.told_episode_ms, transition.transition, entry_ms, delivered_ms)
         key = self._keys.escalated(transition.alert_id)
         kept = self._connection.command("GET", key)
         known = None if kept is None else _Begin.parse(as_text(kept))

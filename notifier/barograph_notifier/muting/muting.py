@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from barograph_core.alerts.record import AlertRecord, AlertState
-from barograph_core.alerts.state import alert_field
+from barograph_core.alerts.flapping.incident import read_incident
+from barograph_core.alerts.record import AlertRecord
 from barograph_core.alerts.transition import Transition, transition_of
 from barograph_core.clock import Clock
 from barograph_core.errors import MalformedEventError
 from barograph_core.keyspace.keys import ShardKeys
 from barograph_core.server.connection import Connection
-from barograph_core.server.replies import as_bytes
 from barograph_core.silences.silence import labels_of
 from barograph_core.silences.store import HeldSilence, SilenceStore
 from barograph_notifier.muting.firing import FiringAlerts
@@ -113,10 +112,9 @@ class Muting:
 
     def _present(self, transition: Transition) -> AlertRecord | None:
         """Return the record of the episode that ``transition`` tells of, ``None`` if it is over or cannot be read."""
-        text = self._connection.command("HGET", self._keys.state(transition.service), alert_field(transition.alert_id))
         try:
-            record = None if text is None else AlertRecord.from_json(as_bytes(text))
+            record = read_incident(self._connection, self._keys, transition.service, transition.alert_id)
         except MalformedEventError:
             return None
-        is_same = record is not None and record.episode_ms == transition.episode_ms
-        return record if record is not None and is_same and record.state is AlertState.FIRING else None
+        is_same = record is not None and record.told_episode_ms == transition.told_episode_ms
+        return record if is_same else None

@@ -3,12 +3,11 @@
 from dataclasses import dataclass, replace
 from typing import Final
 
-from barograph_core.alerts.record import AlertRecord, AlertState
-from barograph_core.alerts.state import alert_field
+from barograph_core.alerts.flapping.incident import read_incident
 from barograph_core.errors import MalformedEventError
 from barograph_core.keyspace.keys import ShardKeys
 from barograph_core.server.connection import Connection, read_now
-from barograph_core.server.replies import Entry, EntryId, as_bytes
+from barograph_core.server.replies import Entry, EntryId
 from barograph_notifier.outbox.outbox import Outbox
 from barograph_notifier.outbox.queue_plan import Item
 
@@ -49,7 +48,7 @@ def retry_dead(connection: Connection, keys: ShardKeys, dead: DeadNotification) 
     """
     item = dead.item
     fires = _episode_that_fires(connection, keys, item)
-    if not item.is_resolution and fires != item.transition.episode_ms:
+    if not item.is_resolution and fires != item.transition.told_episode_ms:
         return "the alert does not fire any more in that episode"
     if item.is_resolution and fires is not None:
         return "the alert fires again"
@@ -64,9 +63,8 @@ def retry_dead(connection: Connection, keys: ShardKeys, dead: DeadNotification) 
 
 def _episode_that_fires(connection: Connection, keys: ShardKeys, item: Item) -> int | None:
     transition = item.transition
-    text = connection.command("HGET", keys.state(transition.service), alert_field(transition.alert_id))
     try:
-        record = None if text is None else AlertRecord.from_json(as_bytes(text))
+        record = read_incident(connection, keys, transition.service, transition.alert_id)
     except MalformedEventError:
         return None
-    return record.episode_ms if record is not None and record.state is AlertState.FIRING else None
+    return None if record is None else record.told_episode_ms

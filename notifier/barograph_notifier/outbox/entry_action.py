@@ -36,7 +36,8 @@ def action_for(
     if transition.is_only_flag:
         return (EntryAction.ENQUEUE_IF_KNOWN if shows_flag else EntryAction.ACKNOWLEDGE), ""
     if transition.after is not AlertState.FIRING:
-        if transition.before is not AlertState.FIRING:
+        # An alert that no longer flaps, and is clear, may have been clear for a while: its incident ends now.
+        if transition.before is not AlertState.FIRING and transition.flag != "flapping_ended":
             return EntryAction.ACKNOWLEDGE, ""
         return (EntryAction.ENQUEUE, "") if is_routed else (EntryAction.ENQUEUE_IF_KNOWN, UNROUTED)
     if not transition.notify:

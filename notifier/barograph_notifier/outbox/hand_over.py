@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from barograph_core.alerts.record import AlertRecord, AlertState, Severity
-from barograph_core.alerts.state import alert_field
+from barograph_core.alerts.flapping.incident import read_incident
+from barograph_core.alerts.record import Severity
 from barograph_core.errors import MalformedEventError
 from barograph_core.keyspace.keys import ShardKeys
 from barograph_core.server.connection import Connection
-from barograph_core.server.replies import as_bytes
 from barograph_notifier.outbox.outbox import Outbox
 from barograph_notifier.outbox.queue_plan import Item
 
@@ -67,12 +66,9 @@ class HandOver:
     def _still_fires(self, item: Item) -> bool:
         """Say whether the episode goes on: the end of one that is over may have passed the other channel already."""
         transition = item.transition
-        text = self._connection.command("HGET", self._keys.state(transition.service), alert_field(transition.alert_id))
-        if text is None:
-            return False
         try:
-            record = AlertRecord.from_json(as_bytes(text))
+            record = read_incident(self._connection, self._keys, transition.service, transition.alert_id)
         except MalformedEventError:
             # Of a newer version: a doubt must not cost the alert.
             return True
-        return record.state is AlertState.FIRING and record.episode_ms == transition.episode_ms
+        return record is not None and record.told_episode_ms == transition.told_episode_ms

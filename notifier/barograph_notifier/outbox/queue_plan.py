@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Self, TypeAlias
 
-from barograph_core.alerts.reason import REMINDER
+from barograph_core.alerts.reason import FLAPPING, REMINDER
 from barograph_core.alerts.record import AlertState
 from barograph_core.alerts.transition import Transition
 from barograph_core.errors import MalformedEventError
@@ -64,6 +64,11 @@ class Item:
     def is_flag(self) -> bool:
         """Say whether it only shows who has taken the alert on."""
         return self.transition.is_only_flag
+
+    @property
+    def is_flap(self) -> bool:
+        """Say whether it ends one of many firings of an alert that flaps: the alert's incident goes on."""
+        return self.is_resolution and self.mute == FLAPPING
 
     @property
     def is_escalation(self) -> bool:
@@ -147,7 +152,7 @@ class DeliveryMemory:
         is_over = item.is_resolution
         return DeliveryMemory(
             finished=max(self.finished, item.entry_id),
-            delivered_episode_ms=None if is_over else item.transition.episode_ms,
+            delivered_episode_ms=None if is_over else item.transition.told_episode_ms,
             delivered_transition=item.transition.transition,
             first_ref="" if is_over else self.first_ref_of(item) or ref,
             service=item.transition.service,
@@ -169,13 +174,14 @@ class DeliveryMemory:
 
         A firing is then followed by its resolution: an unneeded one is better than an alert that never resolves.
         """
-        if item.is_flag or item.is_resolution or self.delivered_episode_ms == item.transition.episode_ms:
+        episode_ms = item.transition.told_episode_ms
+        if item.is_flag or item.is_resolution or self.delivered_episode_ms == episode_ms:
             return self
-        return replace(self, delivered_episode_ms=item.transition.episode_ms, first_ref="", is_in_doubt=True)
+        return replace(self, delivered_episode_ms=episode_ms, first_ref="", is_in_doubt=True)
 
     def first_ref_of(self, item: Item) -> str:
         """Return the reference of the first message about the episode of ``item``; empty if there is none."""
-        return self.first_ref if self.delivered_episode_ms == item.transition.episode_ms else ""
+        return self.first_ref if self.delivered_episode_ms == item.transition.told_episode_ms else ""
 
     def to_json(self) -> str:
         # The names in JSON are those of the stored format.
@@ -256,8 +262,8 @@ def next_action(queue: Sequence[Item], memory: DeliveryMemory, now_ms: int) -> N
     if not queue:
         return Done()
     item = queue[0]
-    # A later step of an escalation waits for its time, and overtakes nothing before it.
-    is_overtaken = any(not one.is_escalation or one.due_ms <= now_ms for one in queue[1:])
+    # A later step of an escalation waits for its time, and overtakes nothing before it; nor does an end while flapping.
+    is_overtaken = any((not one.is_escalation or one.due_ms <= now_ms) and not one.is_flap for one in queue[1:])
     reason = _why_not(item, memory, is_overtaken=is_overtaken)
     if reason:
         return Suppress(item, reason)
@@ -272,8 +278,9 @@ def _why_not(item: Item, memory: DeliveryMemory, *, is_overtaken: bool) -> str:
         return "superseded"
     if item.is_resolution:
         return item.mute if memory.delivered_episode_ms is not None else "not_delivered"
-    is_told = memory.delivered_episode_ms == item.transition.episode_ms and not memory.is_in_doubt
-    if item.repeat_ms and not item.is_escalation and memory.delivered_episode_ms != item.transition.episode_ms:
+    is_same = memory.delivered_episode_ms == item.transition.told_episode_ms
+    is_told = is_same and not memory.is_in_doubt
+    if item.repeat_ms and not item.is_escalation and not is_same:
         return "not_delivered"
     if item.transition.reason == REMINDER and is_told:
         # A reminder is for the channels that were muted when the episode began.

@@ -63,7 +63,7 @@ def _why_not(flag: Item, queue: AlertQueue) -> str:
         return SUPERSEDED
     if _is_behind(flag, queue):
         return ""
-    is_delivered = memory.delivered_episode_ms == flag.transition.episode_ms and not memory.is_in_doubt
+    is_delivered = memory.delivered_episode_ms == flag.transition.told_episode_ms and not memory.is_in_doubt
     return "" if is_delivered else NOT_DELIVERED
 
 

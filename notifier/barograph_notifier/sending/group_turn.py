@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
+from barograph_core.alerts.flapping.incident import read_incident
 from barograph_core.alerts.record import AlertRecord, AlertState
-from barograph_core.alerts.state import alert_field
 from barograph_core.alerts.transition import transition_of
 from barograph_core.clock import Clock
 from barograph_core.errors import MalformedEventError
 from barograph_core.keyspace.keys import ShardKeys
 from barograph_core.server.connection import Connection
-from barograph_core.server.replies import EntryId, as_bytes
+from barograph_core.server.replies import EntryId
 from barograph_notifier.muting.muting import Muting
 from barograph_notifier.outbox.grouping import Grouping
 from barograph_notifier.outbox.outbox import Outbox
@@ -158,13 +158,12 @@ class GroupTurns:
 
     def _present(self, alert: str, memory: DeliveryMemory) -> AlertRecord | None:
         """Return the alert's record, ``None`` unless the episode that was told goes on."""
-        text = self._connection.command("HGET", self._keys.state(memory.service), alert_field(alert))
         try:
-            record = None if text is None else AlertRecord.from_json(as_bytes(text))
+            record = read_incident(self._connection, self._keys, memory.service, alert)
         except MalformedEventError:
             return None
-        is_told = record is not None and record.episode_ms == memory.delivered_episode_ms
-        return record if record is not None and is_told and record.state is AlertState.FIRING else None
+        is_told = record is not None and record.told_episode_ms == memory.delivered_episode_ms
+        return record if is_told else None
 
     def _record(self, turn: Turn, deliveries: Sequence[DeliveryResult]) -> bool:
         """Record results. ``False``: the lease is lost."""

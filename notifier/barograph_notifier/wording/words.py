@@ -29,6 +29,8 @@ _REASONS: Final = {
     "ack_expired": "Its acknowledgement has expired, and it still fires.",
     "silence_ended": "The silence that held it back is over, and it still fires.",
     "inhibition_ended": "The alert that held it back is over, and it still fires.",
+    "flapping": "It fires and resolves again and again: until it is calm there are updates only.",
+    "flapping_ended": "It no longer flaps.",
     "escalated": "No one has acknowledged it.",
     "fallback": "The channel that it was for did not take it.",
     "test": "It was sent by hand, to try the channel.",

@@ -7,7 +7,10 @@ import pytest
 from barograph_alerter.conditions.row import SeriesRow
 from barograph_alerter.rules.defaults import default_rules, effective_rules, pipeline_rules
 from barograph_alerter.rules.facts import facts_of
+from barograph_alerter.rules.publishing import published_rules
 from barograph_alerter.settings import check
+from barograph_core.alerts.flapping.flaps import Flapping
+from barograph_core.alerts.published_rules import PublishedRule
 from barograph_core.alerts.record import Severity
 from barograph_core.errors import Problem
 from barograph_core.settings.config_file import parse_config
@@ -73,6 +76,28 @@ def test_name_kind_and_condition_are_enough() -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "service", "expected"),
+    [
+        ('"shop"', "shop", True),
+        ('"shop"', "shop-eu", False),
+        ('"shop-*"', "shop-eu", True),
+        ('"~shop-(eu|us)"', "shop-eu", True),
+        ('"~shop-(eu|us)"', "shop-eu-2", False),
+        ('"!shop-test"', "shop-test", False),
+        ('"!shop-test"', "shop", True),
+        ('"!~shop-.*"', "ranker", True),
+        ('["shop", "rank*"]', "ranker", True),
+    ],
+)
+def test_services_are_chosen_as_in_routes_and_silences(written: str, service: str, expected: bool) -> None:
+    """One matcher everywhere, in the alerter and for those that read the published rules."""
+    (rule,) = rules_of(f'[[rule]]\nname = "r"\non = "request"\nwhen = "errors > 3"\nservices = {written}\n')
+    assert rule.applies_to(service) is expected
+    (published,) = published_rules([rule], 1).rules
+    assert PublishedRule.from_plain(published.to_plain()).applies_to(service) is expected
+
+
+@pytest.mark.parametrize(
     ("service", "expected"), [("shop-1", True), ("ranker", True), ("ranker2", False), ("my-shop-1", False)]
 )
 def test_services_are_chosen_by_pattern(service: str, expected: bool) -> None:
@@ -88,6 +113,10 @@ def test_services_are_chosen_by_pattern(service: str, expected: bool) -> None:
         ('services = ["barograph"]', True),
         ('services = ["barograph*", "shop"]', True),
         ('services = ["barographic"]', False),
+        ('services = "~barograph.*"', True),
+        ('services = "~.*"', False),
+        ('services = "!shop"', False),
+        ('services = "!barograph"', False),
         ('where = { name = "barograph.lag_ms" }', True),
         ('where = { name = "barograph.lag_ms" }\nservices = ["shop"]', False),
         ('where = { name = "queue" }', False),
@@ -136,7 +165,21 @@ def test_rules_leave_the_pipeline_alone_unless_they_name_it(keys: str, expected:
         ('summary = "{{ count"', "summary", "line 1:"),
         ('summary = "{{ count | purcent }}"', "summary", "purcent"),
         ("runbook = true", "runbook", "must be text in quotes, not True"),
-        ("services = [1]", "services", 'must be a list of texts such as ["one", "two"], not [1]'),
+        (
+            "services = [1]",
+            "services",
+            'must be a text such as "eu", "eu-*", "~eu-.*" or "!eu", or a list of texts, not [1]',
+        ),
+        (
+            'services = ["shop-?"]',
+            "services",
+            "'shop-?' is no name: in one, * means any text; ~ begins a regular expression",
+        ),
+        (
+            'services = ["shop-[ab]"]',
+            "services",
+            "'shop-[ab]' is no name: in one, * means any text; ~ begins a regular expression",
+        ),
         (f'summary = "{"x" * 2_001}"', "summary", "is longer than 2000 characters"),
     ],
 )
@@ -351,3 +394,35 @@ def test_a_rule_may_ask_for_the_free_labels_of_requests() -> None:
     )
     (rule,) = rules_of(text + '\nsummary = "{{ tenant }} in {{ region }}"')
     assert (rule.by, rule.where) == (("route", "tenant"), {"region": "eu"})
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("", Flapping(5, 900_000, 1)),
+        ("flapping = true", Flapping(5, 900_000, 1)),
+        ("flapping = false", None),
+        ('flapping = { firings = 3, within = "1m" }', Flapping(3, 60_000, 1)),
+        ("flapping = { calm = 0 }", Flapping(5, 900_000, 0)),
+    ],
+)
+def test_a_rule_says_when_its_alerts_flap(given: str, expected: Flapping | None) -> None:
+    """What it leaves out is as for all rules."""
+    (rule,) = rules_of(f'[[rule]]\nname = "r"\non = "request"\nwhen = "errors > 3"\n{given}\n')
+    assert rule.flapping == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "key", "words"),
+    [
+        ('flapping = "no"', "flapping", "must be false, or such as"),
+        ("flapping = { firings = 1 }", "flapping.firings", "a whole number from 2 to 100"),
+        ("flapping = { firings = 3, calm = 3 }", "flapping.calm", "it must be fewer"),
+        ('flapping = { within = "1s" }', "flapping.within", "10s to 1d"),
+        ("flapping = { often = 3 }", "flapping.often", "is not a key of this flapping"),
+    ],
+)
+def test_a_mistake_about_flapping_is_named(given: str, key: str, words: str) -> None:
+    (problem,) = problems_of(f'[[rule]]\nname = "r"\non = "request"\nwhen = "errors > 3"\n{given}\n')
+    assert problem.key == f"rule[1].{key}"
+    assert words in problem.message

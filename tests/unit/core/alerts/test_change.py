@@ -45,10 +45,10 @@ def test_a_change_by_hand_moves_no_cursor_acknowledges_nothing_and_trims_nothing
     change = Change(alert_id="a1", record=None, cooldown="clear")
     assert write_changes(server, KEYS, "ranker", [change], cursors=Cursors(version="7")) == Written("8", ("1",))
     assert server.sent == (
-        *("FCALL", "baro_transition_1", 4),
+        *("FCALL", "baro_transition_2", 4),
         *(KEYS.state("ranker"), KEYS.metrics, KEYS.alerts, KEYS.quiet("a1")),
         *("", "", "ranker", "7", "", "", "", NO_TRIM_MS, 0),
-        *("a1", "", "clear", "", 0, 0),
+        *("a1", "", "clear", "", 0, "-", 0),
     )
 
 

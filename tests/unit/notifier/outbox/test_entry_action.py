@@ -8,6 +8,9 @@ from barograph_core.alerts.transition import Transition
 from barograph_notifier.outbox.entry_action import EntryAction, action_for
 from tests.unit.notifier.samples import FIRING, INACTIVE, PENDING, RESOLVED, flagged, transition
 
+# Of an alert that flapped and has been clear for a while.
+CALM = replace(transition(RESOLVED, before=INACTIVE), flag="flapping_ended")
+
 
 @pytest.mark.parametrize(
     ("what", "is_routed", "expected"),
@@ -25,6 +28,8 @@ from tests.unit.notifier.samples import FIRING, INACTIVE, PENDING, RESOLVED, fla
         (transition(INACTIVE, before=FIRING), True, (EntryAction.ENQUEUE, "")),
         (transition(RESOLVED, notify=False, reason="silenced"), True, (EntryAction.ENQUEUE, "")),
         (transition(RESOLVED), False, (EntryAction.ENQUEUE_IF_KNOWN, "unrouted")),
+        (CALM, True, (EntryAction.ENQUEUE, "")),
+        (CALM, False, (EntryAction.ENQUEUE_IF_KNOWN, "unrouted")),
     ],
 )
 def test_entries_are_sent_noted_or_only_acknowledged(

@@ -1,5 +1,7 @@
 """The order in which one channel sends the transitions of one alert."""
 
+from dataclasses import replace
+
 import pytest
 
 from barograph_core.errors import MalformedEventError
@@ -28,6 +30,24 @@ def test_a_firing_is_sent() -> None:
 def test_a_firing_that_was_overtaken_is_not_sent() -> None:
     """Nobody is woken for what is over."""
     assert next_action([FIRED, CLEARED], DeliveryMemory(), 0) == Suppress(FIRED, "superseded")
+
+
+def test_an_end_that_is_not_told_because_the_alert_flaps_overtakes_nothing() -> None:
+    """The notice that waits for its group, or for its next attempt, is sent all the same; a later update takes over."""
+    flap = replace(item(20, transition(RESOLVED, number=2)), mute="flapping")
+    assert next_action([FIRED, flap], DeliveryMemory(), 0) == Send(FIRED)
+    assert next_action([flap], DELIVERED, 0) == Suppress(flap, "flapping")
+    update = item(30, transition(FIRING, episode_ms=2_000))
+    assert next_action([FIRED, flap, update], DeliveryMemory(), 0) == Suppress(FIRED, "superseded")
+    calm = item(40, transition(RESOLVED, episode_ms=2_000, number=3))
+    assert next_action([FIRED, flap, calm], DeliveryMemory(), 0) == Suppress(FIRED, "superseded")
+
+
+def test_the_episodes_of_an_incident_are_one_to_a_channel() -> None:
+    """What answers the first message stands in the thread of the next ones."""
+    update = item(30, replace(transition(FIRING, episode_ms=2_000), incident_ms=1_000))
+    after = DeliveryMemory().after_sent(FIRED, "thread-1").after_sent(update, "message-2")
+    assert (after.delivered_episode_ms, after.first_ref_of(update)) == (1_000, "thread-1")
 
 
 def test_a_resolution_is_sent_where_the_firing_was() -> None:
