@@ -1,4 +1,4 @@
-"""What is sent to ``baro_transition_1``, and what its replies mean."""
+"""What is sent to ``baro_transition_2``, and what its replies mean."""
 
 import pytest
 from fakeredis import FakeRedis
@@ -67,7 +67,7 @@ def test_a_verdict_carries_its_record_its_entry_its_cursors_and_its_hints_in_ord
     fields = TOLD.to_fields()
     assert server.sent[7:] == (
         *("alerter", "a", "ranker", "7", "0", "1000", "2000", 5_000, 2, "9-1", "10-0"),
-        *(RECORD.alert_id, RECORD.to_json(), "recall", TOLD.quiet_tag, 1, len(fields), *fields),
+        *(RECORD.alert_id, RECORD.to_json(), "recall", TOLD.quiet_tag, 1, "-", len(fields), *fields),
     )
 
 
