@@ -44,7 +44,7 @@ def test_a_shipper_that_became_a_greenlet_stops_no_other(
     if importlib.util.find_spec(how) is None:
         assert not IS_CI, f"{how} is not installed, and in CI nothing may be skipped for that"
         pytest.skip(f"{how} is not installed")
-    assert float(run_host("late_patch.py", valkey_url, keys.prefix, how)) < 200
+    assert float(run_host("late_patch.py", valkey_url, keys.prefix, how)) < 100
     assert len(durations(real, keys)) == 60
 
 
