@@ -81,7 +81,7 @@ class Node:
         """End it as a crash would."""
         if self.process is not None:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(60)
             self.process = None
 
     def freeze(self) -> None:

@@ -122,7 +122,7 @@ def redis_server(*options: str) -> Generator[str, None, None]:
             yield url
         finally:
             process.terminate()
-            process.wait(timeout=10)
+            process.wait(timeout=60)
 
 
 def answers(url: str) -> bool:

@@ -115,7 +115,7 @@ class FakeConsole:
         finally:
             server.should_exit = True
             server.force_exit = True
-            thread.join(timeout=5)
+            thread.join(timeout=60)
 
     def cut(self) -> None:
         """Close all sockets, and take no more."""

@@ -80,7 +80,7 @@ class RealPipeline:
 
     def ask(self, path: str, **query: Any) -> Any:
         """Return the JSON of an answer of the console's API, without a token."""
-        answer = httpx2.get(f"{self.base}/api/v1/{path}", params=query, timeout=10)
+        answer = httpx2.get(f"{self.base}/api/v1/{path}", params=query, timeout=60)
         assert answer.status_code == 200, answer.text
         return answer.json()
 

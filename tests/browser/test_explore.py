@@ -49,11 +49,11 @@ def page_url(console: RunningConsole, tmp_path: Path) -> Iterator[str]:
         wait_until(lambda: is_there(f"{found}/_stcore/health"), timeout_s=30, what="the page")
         yield found
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=60) == 0
         assert "Traceback" not in log.read_text()
     finally:
         process.kill()
-        process.wait(timeout=10)
+        process.wait(timeout=60)
 
 
 def test_a_table_is_downloaded_as_csv_and_nothing_is_asked_of_another_host(

@@ -90,10 +90,10 @@ class Fleet:
             process.terminate()
         for process in processes:
             try:
-                process.wait(15)
+                process.wait(60)
             except subprocess.TimeoutExpired:
                 process.kill()
-                process.wait(5)
+                process.wait(60)
 
     def holds_entries(self, process: Process) -> bool:
         """Say whether this process has read entries that it has not committed."""

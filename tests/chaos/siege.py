@@ -112,7 +112,7 @@ class Siege:
         self.kills += 1
         if victim is not None:
             victim.kill()
-            victim.wait(5)
+            victim.wait(60)
             self.aggregator_kills += 1
             self.fleet.start_worker("aggregator")
         for process in leaving:

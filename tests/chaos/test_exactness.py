@@ -38,7 +38,7 @@ class ZombieFleet(Fleet):
         victim = self.workers["aggregator"].pop(rng.randrange(2))
         self.kills_holding_entries += self.freeze_holding_entries(victim)
         victim.kill()
-        victim.wait(5)
+        victim.wait(60)
         self.kills += 1
         self.start_worker("aggregator")
 

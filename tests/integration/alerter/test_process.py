@@ -63,7 +63,7 @@ def test_an_alerter_alone_turns_a_hint_into_an_alert(
         wait_until(lambda: len(desk.entries) == 1, what="the alert")
     finally:
         process.terminate()
-        process.communicate(timeout=15)
+        process.communicate(timeout=60)
     assert process.returncode == 0
     assert desk.told == [("inactive", "firing", True, "")]
 
@@ -73,7 +73,7 @@ def test_wrong_settings_end_with_code_2_and_name_the_line(tmp_path: Path) -> Non
     config = tmp_path / "barograph.toml"
     config.write_text(BROKEN)
     process = start(config)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == 2
     assert f"{config}:3: alerter.tick_mss" in errors
 
@@ -83,7 +83,7 @@ def test_wrong_rules_end_with_code_2_and_name_every_line(tmp_path: Path) -> None
     config = tmp_path / "barograph.toml"
     config.write_text(BROKEN.replace("tick_mss", "tick_ms"))
     process = start(config)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == 2
     assert f"{config}:8: rule[1].for: 'soon'" in errors
     assert f"{config}:9: rule[1].when: column 1: unknown name 'errrors'; did you mean 'errors'?" in errors
@@ -101,7 +101,7 @@ def test_an_alerter_without_aggregators_says_that_figures_stand_still(
         wait_until(lambda: real.command("XLEN", keys.alerts) == 1, what="the alert")
     finally:
         process.terminate()
-        process.communicate(timeout=15)
+        process.communicate(timeout=60)
     ((_, fields),) = [(entry.id, entry.fields) for entry in as_entries(real.command("XRANGE", keys.alerts, "-", "+"))]
     assert (fields[b"rule"], fields[b"service"], fields[b"to"]) == (b"pipeline-lag", b"barograph", b"firing")
 

@@ -30,7 +30,7 @@ def test_an_alerter_publishes_its_rules_at_its_start(
         wait_until(lambda: names(real, keys) == ["errors"], what="the rules of this alerter")
     finally:
         process.terminate()
-        process.communicate(timeout=15)
+        process.communicate(timeout=60)
     assert process.returncode == 0
     found = read_rules(real, keys.prefix)
     assert found is not None
@@ -57,7 +57,7 @@ def test_rules_come_back_after_a_flush_and_replace_nobody_elses_later(
         wait_until(lambda: names(real, keys) == ["r"], what="the rules after the flush")
     finally:
         stop.set()
-        thread.join(5)
+        thread.join(60)
     assert not thread.is_alive()
 
 

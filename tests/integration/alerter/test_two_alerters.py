@@ -57,7 +57,7 @@ def test_alerters_that_race_tell_each_transition_once(
         desk.close(requests(ok=9))
     done.set()
     for thread in threads:
-        thread.join(timeout=30)
+        thread.join(timeout=60)
     assert failures == []
     assert [after for _, after, _, _ in desk.told] == ["firing", "resolved"] * EPISODES
     assert len({entry.transition for entry in desk.entries}) == 2 * EPISODES

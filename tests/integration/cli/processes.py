@@ -25,7 +25,7 @@ def barograph(log: Path, *arguments: str) -> Generator["subprocess.Popen[bytes]"
             family = family_of(process.pid)
     finally:
         end_all(family)
-        process.wait(timeout=10)
+        process.wait(timeout=60)
 
 
 def family_of(pid: int) -> list[psutil.Process]:

@@ -69,7 +69,7 @@ def test_a_server_that_lost_its_parents_is_taken_over(tmp_path: Path) -> None:
         pid, record = server.pid, read_record(tmp_path)
         assert record is not None
         psutil.Process(record.host_pid).kill()
-        psutil.wait_procs([psutil.Process(record.host_pid)], timeout=5)
+        psutil.wait_procs([psutil.Process(record.host_pid)], timeout=60)
         server.restart()
         assert (server.is_adopted, server.pid) == (True, pid)
     finally:
@@ -142,7 +142,7 @@ def test_a_server_that_is_taken_over_asks_for_what_is_wanted_now(tmp_path: Path)
             record = read_record(tmp_path)
             assert record is not None
             psutil.Process(record.host_pid).kill()
-            psutil.wait_procs([psutil.Process(record.host_pid)], timeout=5)
+            psutil.wait_procs([psutil.Process(record.host_pid)], timeout=60)
             server.is_protected = is_protected
             server.restart()
             assert server.is_adopted

@@ -31,7 +31,7 @@ def test_up_starts_everything_and_sigterm_leaves_nothing(tmp_path: Path) -> None
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
             assert answer.status == 200
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=60) == 0
         assert names_of_running(family) == []
 
 
@@ -44,7 +44,7 @@ def test_up_is_found_where_everything_looks_or_says_where_it_is(tmp_path: Path) 
         assert is_told == (url != "redis://127.0.0.1:6379/0")
         assert answers(url)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=60) == 0
 
 
 def test_up_with_protection_prints_the_url_that_lets_in(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_up_with_protection_prints_the_url_that_lets_in(tmp_path: Path) -> None:
             stranger.command("GET", "baro:meta")
         stranger.close()
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=60) == 0
 
 
 def test_up_beside_another_server_says_where_its_own_is(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_up_beside_another_server_says_where_its_own_is(tmp_path: Path) -> None:
             line = wait_for_line(log, "export BAROGRAPH_URL=")
             assert answers(line.removeprefix("export BAROGRAPH_URL="))
             process.send_signal(signal.SIGTERM)
-            assert process.wait(timeout=20) == 0
+            assert process.wait(timeout=60) == 0
 
 
 def test_a_killed_up_leaves_nothing(tmp_path: Path) -> None:
@@ -84,8 +84,8 @@ def test_a_killed_up_leaves_nothing(tmp_path: Path) -> None:
         wait_for_line(log, "barograph is up")
         family = family_of(process.pid)
         process.kill()
-        process.wait(timeout=5)
-        _, left = psutil.wait_procs(family, timeout=20)
+        process.wait(timeout=60)
+        _, left = psutil.wait_procs(family, timeout=60)
         assert names_of_running(left) == []
     assert "ready to exit, bye bye" in (tmp_path / "state" / "server" / "valkey.log").read_text()
 
@@ -103,7 +103,7 @@ def test_a_stage_that_dies_is_started_again_and_a_second_up_is_refused(
         assert main([*_up(tmp_path / "state", free_port())]) == 1
         assert f"in use by process {process.pid}" in capsys.readouterr().err
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=60) == 0
 
 
 def test_a_configuration_with_mistakes_starts_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -132,4 +132,4 @@ def test_the_server_is_brought_back_when_it_dies(tmp_path: Path) -> None:
 
         wait_until(is_ready, what="the console being ready again")
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=60) == 0

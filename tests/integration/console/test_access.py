@@ -97,7 +97,7 @@ def test_beyond_loopback_a_console_without_any_token_does_not_start(
     valkey_url: str, keys: ShardKeys, arguments: tuple[str, ...], message: str
 ) -> None:
     command = [sys.executable, "-m", "barograph_console", "--port", "0", "--url", valkey_url, "--prefix", keys.prefix]
-    done = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
     assert message in done.stderr
 
@@ -147,7 +147,7 @@ def test_idle_connections_do_not_keep_others_out(valkey_url: str, keys: ShardKey
     idle: list[socket.socket] = []
     try:
         wait_until(lambda: b" ready" in (tmp_path / "log").read_bytes(), what="the console")
-        idle = [socket.create_connection(("127.0.0.1", port), timeout=10) for _ in range(300)]
+        idle = [socket.create_connection(("127.0.0.1", port), timeout=60) for _ in range(300)]
         assert quickest_livez_ms(f"http://127.0.0.1:{port}") <= 100
         assert psutil.Process(process.pid).num_fds() < 256
         assert b"out of system resource" not in (tmp_path / "log").read_bytes()
@@ -155,7 +155,7 @@ def test_idle_connections_do_not_keep_others_out(valkey_url: str, keys: ShardKey
         for connection in idle:
             connection.close()
         process.send_signal(signal.SIGTERM)
-        process.wait(timeout=15)
+        process.wait(timeout=60)
 
 
 def test_connections_without_a_request_are_closed_after_ten_seconds(
@@ -227,7 +227,7 @@ def test_large_bodies_cost_no_memory_and_delay_nobody(valkey_url: str, keys: Sha
         while any(sender.poll() is None for sender in senders):
             quickest_ms = min(quickest_ms, livez_ms(base))
             peak = max(peak, memory.memory_info().rss)
-        answers = [sender.communicate(timeout=30)[0].strip() for sender in senders]
+        answers = [sender.communicate(timeout=60)[0].strip() for sender in senders]
     assert quickest_ms <= 100
     assert peak - before < 16 << 20
     # The announced one is too long, the other lacks a token; a sender that is cut off may see nothing.
@@ -247,6 +247,6 @@ def test_readers_of_a_server_that_hangs_delay_no_health_check(tmp_path: Path) ->
             request = f"GET {ALERTS} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
             with contextlib.ExitStack() as readers:
                 for _ in range(200):
-                    reader = readers.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
+                    reader = readers.enter_context(socket.create_connection(("127.0.0.1", port), timeout=60))
                     reader.sendall(request)
                 assert quickest_livez_ms(base) <= 100

@@ -25,7 +25,7 @@ def stage(package: str, log: Path, *arguments: str) -> Generator["subprocess.Pop
         yield process
     finally:
         process.kill()
-        process.wait(timeout=10)
+        process.wait(timeout=60)
 
 
 def url_in(log: Path) -> str:
@@ -41,11 +41,11 @@ def test_without_a_server_the_console_lives_and_says_what_is_wrong(tmp_path: Pat
     with stage("barograph_console", log, "--port", "0", "--url", url) as process:
         base = url_in(log)
         statuses = {
-            path: httpx2.get(base + path, timeout=10).status_code
+            path: httpx2.get(base + path, timeout=60).status_code
             for path in ("/livez", "/readyz", "/api/v1/services", "/api/v1/alerts")
         }
         process.send_signal(signal.SIGTERM)
-        code = process.wait(timeout=10)
+        code = process.wait(timeout=60)
     assert statuses == {"/livez": 200, "/readyz": 503, "/api/v1/services": 503, "/api/v1/alerts": 503}
     assert code == 0
     assert "Traceback" not in log.read_text()
@@ -61,7 +61,7 @@ def test_a_port_that_is_taken_is_said_in_one_line(tmp_path: Path) -> None:
             [sys.executable, "-m", "barograph_console", "--port", port, "--url", url],
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=60,
             check=False,
         )
     assert second.returncode == 1
@@ -87,7 +87,7 @@ def test_events_appear_in_the_console_counted_exactly(
         query = f"{base}/api/v1/query?service=ranker&from={start_ms - 10_000}&to={start_ms + 1_000}&step=all"
 
         def point() -> dict[str, float]:
-            answer = httpx2.get(query, timeout=10)
+            answer = httpx2.get(query, timeout=60)
             series: list[dict[str, list[dict[str, float]]]] = answer.json().get("series", [])
             return series[0]["points"][0] if series else {}
 

@@ -57,7 +57,7 @@ def fuzz(base: str, folder: Path, *arguments: str) -> str:
     if importlib.util.find_spec("schemathesis") is None:
         assert not IS_CI, "schemathesis is not installed"
         pytest.skip("schemathesis is not installed")
-    answer = httpx2.get(f"{base}/api/v1/openapi.json", headers={"Authorization": f"Bearer {ADMIN}"}, timeout=30)
+    answer = httpx2.get(f"{base}/api/v1/openapi.json", headers={"Authorization": f"Bearer {ADMIN}"}, timeout=60)
     description = folder / "openapi.json"
     description.write_text(answer.text)
     command = [sys.executable, "-m", "schemathesis.cli", "run", str(description), "--url", base, "--checks", CHECKS]
@@ -80,4 +80,4 @@ def test_every_answer_to_a_client_without_a_token_is_as_described(base: str, tmp
     """Refused before anything is read, also once the address is shut out; others still get answers."""
     fuzz(base, tmp_path)
     for path in ("/livez", "/readyz"):
-        assert httpx2.get(base + path, timeout=30).status_code == 200
+        assert httpx2.get(base + path, timeout=60).status_code == 200

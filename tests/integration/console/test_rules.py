@@ -34,7 +34,7 @@ def test_the_console_knows_the_rules_of_an_alerter_that_starts(
         wait_until(lambda: get(client, "rules?service=ranker")["rules"] != [], what="the rules")
     finally:
         process.terminate()
-        process.communicate(timeout=15)
+        process.communicate(timeout=60)
     rules = {row["name"]: row for row in get(client, "rules?service=ranker")["rules"]}
     assert set(rules) == {"high-error-rate", "slow-responses", "model-error", "high-memory", "high-cpu"}
     assert rules["high-memory"]["fires"] == [

@@ -90,7 +90,7 @@ def running(url: str, keys: ShardKeys) -> Generator[Running, None, None]:
         yield it
     finally:
         stop.set()
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive()
 
 

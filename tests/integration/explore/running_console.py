@@ -30,7 +30,7 @@ class RunningConsole:
 
     def get(self, path: str, **parameters: str) -> dict[str, list[dict[str, object]]]:
         """Return what the REST API answers."""
-        answer = httpx2.get(f"{self.url}/api/v1{path}", params=parameters, timeout=20)
+        answer = httpx2.get(f"{self.url}/api/v1{path}", params=parameters, timeout=60)
         assert answer.status_code == 200, answer.text
         found: dict[str, list[dict[str, object]]] = answer.json()
         return found

@@ -126,7 +126,7 @@ def test_a_killed_replay_goes_on_and_ends_the_same(live: Live, capsys: pytest.Ca
     keys = ShardKeys("killed")
     wait_until(lambda: live.connection.command("EXISTS", keys.open) == 1, what="the first commit")
     process.kill()
-    process.wait(10)
+    process.wait(60)
     assert run(live, "--prefix", "killed") == 2
     assert "--resume" in capsys.readouterr().err
     assert run(live, "--prefix", "killed", "--resume", "--series-cap", "5") == 2

@@ -113,7 +113,7 @@ def test_nobody_there_is_tried_again() -> None:
 
 
 def silent(_connection: socket.socket, is_over: threading.Event) -> None:
-    is_over.wait(10)
+    is_over.wait(60)
 
 
 def dripping(connection: socket.socket, is_over: threading.Event) -> None:

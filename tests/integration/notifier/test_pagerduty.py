@@ -72,7 +72,7 @@ def test_a_trigger_without_an_answer_may_have_arrived() -> None:
     """So its resolution is owed."""
 
     def silent(_connection: socket.socket, is_over: threading.Event) -> None:
-        is_over.wait(10)
+        is_over.wait(60)
 
     with running_socket(silent) as port:
         assert send(port, timeout_s=0.5) == Retry(None, "timeout", may_have_arrived=True)

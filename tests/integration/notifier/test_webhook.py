@@ -156,7 +156,7 @@ def read_request(connection: socket.socket) -> None:
 
 def silent(connection: socket.socket, is_over: threading.Event) -> None:
     read_request(connection)
-    is_over.wait(10)
+    is_over.wait(60)
 
 
 def dripping_status(connection: socket.socket, is_over: threading.Event) -> None:
@@ -205,7 +205,7 @@ def never_ending(connection: socket.socket, is_over: threading.Event) -> None:
     """A body without a length on a connection that stays open."""
     read_request(connection)
     connection.sendall(b"HTTP/1.1 200 OK\r\n\r\nok")
-    is_over.wait(10)
+    is_over.wait(60)
 
 
 def many_headers(connection: socket.socket, _is_over: threading.Event) -> None:

@@ -53,7 +53,7 @@ class Notifiers:
         for process in self.processes:
             if process.poll() is None:
                 process.kill()
-            process.communicate(timeout=10)
+            process.communicate(timeout=60)
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_an_alert_reaches_webhook_and_console_and_the_worker_stops_in_order(
         lambda: len(results(real, keys)) == 3 and len(results(real, keys, b"screen")) == 2, what="the resolution"
     )
     process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=15)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 0
     assert statuses(receiver) == ["firing", "firing", "resolved"]
     assert [line.split()[1] for line in out.splitlines()] == ["FIRING", "RESOLVED"]
@@ -127,7 +127,7 @@ def test_two_notifiers_deliver_each_transition_once_though_one_is_killed(
         write(real, keys, transition(FIRING, alert=alert))
     wait_until(lambda: len(results(real, keys)) >= 10, what="the first deliveries")
     victim.kill()
-    victim.wait(timeout=10)
+    victim.wait(timeout=60)
     notifiers.start()
     for alert in alerts[60:]:
         write(real, keys, transition(FIRING, alert=alert))
@@ -148,7 +148,7 @@ def test_wrong_channels_end_the_start_with_every_mistake(tmp_path: Path) -> None
         [sys.executable, "-m", "barograph_notifier", "--config", str(config), "--url", "redis://127.0.0.1:1/0"],
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=60,
         check=False,
     )
     assert done.returncode == 2
@@ -168,7 +168,7 @@ def test_a_group_that_is_destroyed_goes_on_where_it_had_finished(
     write(real, keys, transition(FIRING, alert="a3"))
     wait_until(lambda: len(results(real, keys)) == 4, what="the alert after the group was destroyed")
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=15)
+    process.communicate(timeout=60)
     real.command("XGROUP", "DESTROY", keys.alerts, GROUP)
     write(real, keys, transition(FIRING, alert="a4"))
     notifiers.start()

@@ -64,7 +64,7 @@ class FaultyProxy:
         self._listener = self._thread = None
         if listener is not None and thread is not None:
             listener.shutdown(socket.SHUT_RDWR)
-            thread.join(10)
+            thread.join(60)
             listener.close()
 
     def __enter__(self) -> "FaultyProxy":

@@ -120,7 +120,7 @@ def redis_process(folder: str, port: int, *options: str) -> Generator[str]:
         yield f"redis://127.0.0.1:{port}/0"
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(60)
 
 
 def test_a_server_that_is_loading_is_waited_for(keys: ShardKeys) -> None:

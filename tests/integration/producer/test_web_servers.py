@@ -34,7 +34,7 @@ def web_server(url: str, keys: ShardKeys, folder: Path, *command: str) -> Genera
         for child in children(process):
             child.kill()
         process.kill()
-        process.wait(10)
+        process.wait(60)
 
 
 def children(process: subprocess.Popen[bytes]) -> list[psutil.Process]:

@@ -46,7 +46,7 @@ class Server:
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(15)
+        return self.process.wait(60)
 
 
 def need(module: str) -> None:
@@ -81,7 +81,7 @@ def running(command: Sequence[str], folder: Path, environ: Mapping[str, str]) ->
             process.wait(20)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait(10)
+            process.wait(60)
 
 
 def uwsgi(port: int, *options: str) -> list[str]:

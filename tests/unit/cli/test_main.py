@@ -82,7 +82,7 @@ def test_importing_the_command_needs_no_server_package() -> None:
         "import sys; import barograph_cli.__main__ as m; m.main(['--help']);"
         "print([n for n in ('numpy','fastapi','rich','uvicorn','river','urllib3','streamlit') if n in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=30)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.splitlines()[-1] == "[]"
 
 

@@ -79,7 +79,7 @@ def test_a_fork_waits_for_a_connection_that_is_being_made() -> None:
     def connect() -> None:
         with _process.connecting():
             order.append("connecting")
-            may_end.wait(10)
+            may_end.wait(60)
             order.append("connected")
 
     thread = threading.Thread(target=connect)
@@ -90,7 +90,7 @@ def test_a_fork_waits_for_a_connection_that_is_being_made() -> None:
     _process._before_fork()
     order.append("forked")
     _process._after_fork_in_parent()
-    thread.join(10)
+    thread.join(60)
     assert order == ["connecting", "connected", "forked"]
 
 

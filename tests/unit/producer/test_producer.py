@@ -229,7 +229,7 @@ def test_many_threads_may_close_at_once(producer: Producer, server: FakeServer) 
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert server.events() == 1
     assert [call.mode for call in server.calls].count("goodbye") == 1
 
@@ -251,7 +251,7 @@ def test_an_event_recorded_during_a_pause_does_not_wait_for_the_next(server: Fak
     def hold_goodbye(call: Call) -> None:
         if call.mode == "goodbye":
             is_leaving.set()
-            may_leave.wait(10)
+            may_leave.wait(60)
 
     server.refuse = hold_goodbye
     producer = Producer("ranker", connect=server.connect, sample_process=False)
@@ -259,10 +259,10 @@ def test_an_event_recorded_during_a_pause_does_not_wait_for_the_next(server: Fak
     assert producer.flush()
     pausing = threading.Thread(target=producer.pause, args=(10.0,))
     pausing.start()
-    assert is_leaving.wait(10)
+    assert is_leaving.wait(60)
     producer.request("/a", "GET", 200, 1.0)
     may_leave.set()
-    pausing.join(10)
+    pausing.join(60)
     wait_until(lambda: server.events() == 2, what="the event to be shipped")
     producer.close()
 
@@ -280,7 +280,7 @@ def test_threads_that_record_at_once_lose_nothing(producer: Producer, server: Fa
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert producer.close(10)
     assert server.events() == producer.stats().recorded == 80_000
 

@@ -48,14 +48,14 @@ def test_of_many_who_ask_at_once_one_makes_the_value() -> None:
 
     def make() -> str:
         started.set()
-        go_on.wait(10)
+        go_on.wait(60)
         made.append("x")
         return "x"
 
     threads = [threading.Thread(target=lambda: found.append(memo.get("a", make, max_age_ms=1_000))) for _ in range(8)]
     for thread in threads:
         thread.start()
-    assert started.wait(10)
+    assert started.wait(60)
     go_on.set()
     for thread in threads:
         thread.join()
