@@ -1,12 +1,14 @@
 """Settings of the section ``[alerter]``. Rules are in ``[[rule]]``."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from barograph_alerter.rules.defaults import effective_rules
 from barograph_alerter.rules.flapping import LONGEST_MS, SHORTEST_MS
 from barograph_alerter.rules.lint import lint_rule
+from barograph_alerter.rules.reading import rule_places
 from barograph_alerter.rules.rule import Rule
+from barograph_alerter.rules.slo.slo import Slo
 from barograph_alerter.windows.window import choose_step, finest_step_ms
 from barograph_core.alerts.flapping.flaps import DEFAULT_FLAPPING, MOST_FIRINGS, Flapping
 from barograph_core.errors import Problem, SettingsError
@@ -101,15 +103,26 @@ def check(config: ConfigFile, environ: Mapping[str, str]) -> list[Problem]:
         # The check of the section [server] reports those mistakes.
         steps = ServerSettings().steps
     rules = rules_in_force(config, steps, problems, with_defaults=settings.default_rules, flapping=settings.flapping)
-    index_of = _places(config)
+    places = rule_places(config)
     for rule in rules:
-        if rule.name in index_of:
-            index = index_of[rule.name]
-            problems += [
-                Problem(config.where("rule", index, key), f"rule[{index + 1}].{key}", message)
-                for key, message in lint_rule(rule)
-            ]
+        if rule.name in places:
+            found = lint_rule(rule) if rule.slo is None else _kept_mistake(rule.slo)
+            problems += [_problem(config, places[rule.name], key, message) for key, message in found]
     return problems
+
+
+def _problem(config: ConfigFile, place: tuple[str, int], key: str, message: str) -> Problem:
+    section, index = place
+    return Problem(config.where(section, index, key), f"{section}[{index + 1}].{key}", message)
+
+
+def _kept_mistake(slo: Slo) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong where panes are kept for less than the period: its budget is that of what is kept."""
+    period_ms = slo.objective.period_ms
+    if slo.kept_ms < period_ms:
+        kept, period = format_duration(slo.kept_ms), format_duration(period_ms)
+        mend = f"keep the coarsest step of 'keep' in [server] for longer than {period}, or take a shorter period"
+        yield "period", f"panes are kept for {kept} of {period} only, and the budget is that of these: {mend}"
 
 
 def rules_in_force(
@@ -121,31 +134,27 @@ def rules_in_force(
     flapping: Flapping | None = DEFAULT_FLAPPING,
 ) -> tuple[Rule, ...]:
     """Return the rules in force, and append to ``problems`` their mistakes, also windows too long for ``steps``."""
-    rules = effective_rules(config, problems, with_defaults=with_defaults, flapping=flapping)
+    read = effective_rules(config, problems, with_defaults=with_defaults, flapping=flapping)
+    rules = tuple(rule if rule.slo is None else replace(rule, slo=rule.slo.within(steps)) for rule in read)
     problems += _window_problems(config, rules, steps)
     return rules
 
 
 def _window_problems(config: ConfigFile, rules: Sequence[Rule], steps: Sequence[Step]) -> list[Problem]:
     """Return a problem for each rule that looks further back than panes are kept, or at parts of panes."""
-    index_of = _places(config)
+    places = rule_places(config)
     problems: list[Problem] = []
     for rule in rules:
         found = _window_mistake(rule, steps)
         if found is None:
             continue
-        (key, message), index = found, index_of.get(rule.name)
-        if index is None:
+        (key, message), place = found, places.get(rule.name)
+        if place is None:
             message += f"; {rule.name!r} ships with barograph: write one of your own of that name, or keep other panes"
             problems.append(Problem(config.where("server", "keep"), f"{rule.name}.{key}", message))
         else:
-            problems.append(Problem(config.where("rule", index, key), f"rule[{index + 1}].{key}", message))
+            problems.append(_problem(config, place, "windows" if rule.slo else key, message))
     return problems
-
-
-def _places(config: ConfigFile) -> dict[str, int]:
-    """Return the place in the file of each rule by its name."""
-    return {str(table.get("name")): index for index, table in enumerate(config.tables("rule"))}
 
 
 def _window_mistake(rule: Rule, steps: Sequence[Step]) -> tuple[str, str] | None:

@@ -43,12 +43,16 @@ def counted(count: float, rest: Rest) -> Bounds:
 
 def ratio(series: SeriesSummary, rest: Rest) -> Bounds | None:
     """Return the bounds of the error rate: all that comes succeeds, or all of it fails."""
-    if not series.outcomes:
+    return share(series.errors, series.outcomes, rest)
+
+
+def share(part: float, total: float, rest: Rest) -> Bounds | None:
+    """Return the bounds of ``part / total``: all that comes counts for the part, or none of it."""
+    if not total:
         return None
     if math.isinf(rest.events):
         return Bounds(0.0, 1.0)
-    outcomes = series.outcomes + rest.events
-    return Bounds(series.errors / outcomes, (series.errors + rest.events) / outcomes)
+    return Bounds(part / (total + rest.events), (part + rest.events) / (total + rest.events))
 
 
 def average(summary: Summary, floor: float, rest: Rest) -> Bounds:

@@ -68,6 +68,14 @@ def _baseline(call: ast.Call, scope: Scope) -> OfQuantity:
     return lambda quantity: Past(quantity, look)
 
 
+def _over(call: ast.Call, scope: Scope) -> OfQuantity:
+    span_ms = _duration_ms(call, "over")
+    if span_ms == scope.window_ms:
+        return Lookup
+    look = Look(span_ms)
+    return lambda quantity: Past(quantity, look)
+
+
 def _change(call: ast.Call, scope: Scope) -> OfQuantity:
     look = Look(scope.window_ms, _duration_ms(call, "change"))
     return lambda quantity: Arithmetic(operator.sub, Lookup(quantity), Past(quantity, look))
@@ -140,4 +148,5 @@ CALLS: Final[Mapping[str, Call]] = {
     "max_over": Call('max_over("5m")', _extreme("max_over", max)),
     "min_over": Call('min_over("5m")', _extreme("min_over", min)),
     "other": Call('other(version="6")', _other),
+    "over": Call('over("1h")', _over),
 }

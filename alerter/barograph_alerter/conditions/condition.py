@@ -42,9 +42,23 @@ class Condition:
         return self.truth.siblings()
 
     def value_and_threshold(self, row: Row) -> tuple[float | None, float | None]:
-        """Return the two sides of the leading comparison, the measured side first."""
-        left, right = self.leading.left.value(row), self.leading.right.value(row)
-        return (left, right) if self.leading.measures_left else (right, left)
+        """Return the two sides of the leading comparison, the measured side first.
+
+        Of alternatives about the same quantity, those of the first that holds: ``x > 5 or over("1h").x > 1``.
+        """
+        leading = self._leading_in(row)
+        left, right = leading.left.value(row), leading.right.value(row)
+        return (left, right) if leading.measures_left else (right, left)
+
+    def _leading_in(self, row: Row) -> Comparison:
+        if not isinstance(self.truth, Either):
+            return self.leading
+        measured = set(self.leading.quantities())
+        for part in self.truth.parts:
+            found = leading_of(part)
+            if set(found.quantities()) == measured and part.value(row):
+                return found
+        return self.leading
 
     @property
     def is_below(self) -> bool:
@@ -92,9 +106,10 @@ def parse_condition(text: str, scope: Scope) -> Condition:
         ConditionError: With every mistake and its column, counted from 1.
     """
     truth = parse_truth(text, scope)
+    return Condition(text=" ".join(text.split()), truth=truth, leading=leading_of(truth))
+
+
+def leading_of(truth: Truth) -> Comparison:
+    """Return the first comparison in ``truth`` that does not only ask how much data there is, else the first."""
     comparisons = list(truth.comparisons())
-    return Condition(
-        text=" ".join(text.split()),
-        truth=truth,
-        leading=next((one for one in comparisons if not one.is_guard), comparisons[0]),
-    )
+    return next((one for one in comparisons if not one.is_guard), comparisons[0])

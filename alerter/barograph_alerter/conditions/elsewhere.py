@@ -12,7 +12,7 @@ from barograph_alerter.conditions.row import Look, Row, Sibling
 
 @dataclass(frozen=True, slots=True)
 class Past(Numeric):
-    """A quantity of the same series in a window that ended earlier."""
+    """A quantity of the same series in another window: one that ended earlier, or a longer or shorter one."""
 
     quantity: Quantity
     look: Look

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from barograph_alerter.conditions import columns
-from barograph_alerter.conditions.bounds import Bounds, Rest, average, counted, quantile, ratio
+from barograph_alerter.conditions.bounds import Bounds, Rest, average, counted, quantile, ratio, share
 from barograph_core.events.kinds import Kind
 from barograph_core.numerics.arrays import FloatArray
 from barograph_core.numerics.sketch import bin_values
+from barograph_core.objectives.event_test import EventTest
 from barograph_core.panes.series_table import SeriesTable
 from barograph_core.panes.summary import SeriesSummary, Summary
 
@@ -52,9 +53,10 @@ class Quantity:
     """Something that a row has a number for.
 
     Attributes:
-        name: ``count``, ``rate``, ``errors``, ``error_rate``, ``status`` or the name of a measure.
+        name: ``count``, ``rate``, ``errors``, ``error_rate``, ``status``, ``share`` or the name of a measure.
         statistic: Of a measure: ``avg``, ``sum``, ``p95``; else empty.
         code: Of ``status``.
+        test: Of ``share``: which events count.
         quantile: 0 to 1 when ``statistic`` is a percentile.
         key: As a condition has it. This and ``function`` are looked up once, because rows need them thousands of
             times a second.
@@ -65,12 +67,14 @@ class Quantity:
     statistic: str = ""
     code: int | None = None
     quantile: float | None = None
+    test: EventTest | None = None
     key: str = field(init=False, compare=False)
     function: Function = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         text = f"{self.name}.{self.statistic}" if self.statistic else self.name
-        object.__setattr__(self, "key", text if self.code is None else f"status[{self.code}]")
+        text = text if self.code is None else f"status[{self.code}]"
+        object.__setattr__(self, "key", text if self.test is None else f'share["{self.test}"]')
         object.__setattr__(self, "function", self._find_function())
 
     def __str__(self) -> str:
@@ -85,6 +89,11 @@ class Quantity:
     def is_count(self) -> bool:
         """Say whether it only says how much data there is."""
         return "count" in (self.name, self.statistic)
+
+    @property
+    def is_ratio(self) -> bool:
+        """Say whether it lies between 0 and 1."""
+        return self.name in ("error_rate", "share")
 
     @property
     def is_total(self) -> bool:
@@ -112,6 +121,8 @@ class Quantity:
 
     def part_name(self, threshold: float | None, *, is_below: bool) -> str:
         """Return what ``part_of`` counts: ``errors``, ``duration_ms.sum`` or ``duration_ms > 500``."""
+        if self.test is not None:
+            return str(self.test)
         if self.function.part is not None or threshold is None:
             return self.function.part_name or self.key
         return f"{self.name} {'<' if is_below else '>'} {threshold:g}"
@@ -143,6 +154,21 @@ def _quantile(quantity: Quantity, series: SeriesSummary, window_ms: int) -> floa
 
 def _status_count(quantity: Quantity, series: SeriesSummary) -> float:
     return float(0 if quantity.code is None else series.status.get(quantity.code, 0))
+
+
+def _passed(quantity: Quantity, series: SeriesSummary) -> float:
+    return 0.0 if quantity.test is None else float(quantity.test.count(series).passed)
+
+
+def _share(quantity: Quantity, series: SeriesSummary, window_ms: int) -> float | None:  # noqa: ARG001 - one shape
+    """Return which part of the events that can be tested pass; of none it is missing."""
+    counted_events = None if quantity.test is None else quantity.test.count(series)
+    return counted_events.passed / counted_events.total if counted_events and counted_events.total else None
+
+
+def _share_bounds(quantity: Quantity, series: SeriesSummary, window_ms: int, rest: Rest) -> Bounds | None:  # noqa: ARG001 - one shape
+    counted_events = None if quantity.test is None else quantity.test.count(series)
+    return None if counted_events is None else share(counted_events.passed, counted_events.total, rest)
 
 
 def _value_count(quantity: Quantity, series: SeriesSummary) -> float:
@@ -217,7 +243,7 @@ def _counting(
     )
 
 
-# Functions of all events of a series; ``status`` takes a code, the others nothing.
+# Functions of all events of a series; ``status`` takes a code, ``share`` a test, the others nothing.
 PLAIN: Final[Mapping[str, Function]] = {
     "count": _counting(_count, lambda _, table, __: columns.counts(table)),
     "rate": Function(
@@ -239,9 +265,10 @@ PLAIN: Final[Mapping[str, Function]] = {
     "status": _counting(
         _status_count, lambda quantity, table, _: columns.status_counts(table, quantity.code or 0), needs_status=True
     ),
+    "share": Function(_share, _share_bounds, part=_passed),
 }
 # Names that stand alone in a condition or template.
-PLAIN_NAMES: Final = tuple(name for name in PLAIN if name != "status")
+PLAIN_NAMES: Final = tuple(name for name in PLAIN if name not in ("status", "share"))
 # Functions of the values of one measure.
 STATISTICS: Final[Mapping[str, Function]] = {
     "avg": Function(

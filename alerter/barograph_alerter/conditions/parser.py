@@ -142,8 +142,9 @@ class _Parser:
             left, right = operands[index], operands[index + 1]
             if isinstance(left, Constant) and isinstance(right, Constant) and not self.mistakes:
                 self._mistake(node, "compares numbers only, nothing measured")
-            if _is_beyond_ratio(left, right) or _is_beyond_ratio(right, left):
-                self._mistake(node, "error_rate lies between 0 and 1: 5 % is 0.05")
+            beyond = _beyond_ratio(left, right) or _beyond_ratio(right, left)
+            if beyond:
+                self._mistake(node, f"{beyond} lies between 0 and 1: 5 % is 0.05")
             pairs.append(Comparison(symbol, left, right))
         return pairs[0] if len(pairs) == 1 else Every(tuple(pairs) or (_ANY_TRUTH,))
 
@@ -203,8 +204,9 @@ class _Parser:
             return _ANYTHING
 
 
-def _is_beyond_ratio(side: Numeric, other: Numeric) -> bool:
-    """Say whether ``error_rate`` is compared with a number outside its range: such a rule never fires, or always."""
+def _beyond_ratio(side: Numeric, other: Numeric) -> str:
+    """Return the ratio that is compared with a number outside its range: such a rule never fires, or always."""
     quantity = side.sole_quantity
-    is_ratio = quantity is not None and quantity.name == "error_rate"
-    return is_ratio and isinstance(other, Constant) and not 0 <= other.number <= 1
+    is_ratio = quantity is not None and quantity.is_ratio
+    is_beyond = is_ratio and isinstance(other, Constant) and not 0 <= other.number <= 1
+    return quantity.name if is_beyond and quantity is not None else ""

@@ -1,11 +1,18 @@
-"""Reads what a condition measures: ``error_rate``, ``duration_ms.p95``, ``status[429]``, ``baseline("1h").count``."""
+"""Reads what a condition measures: ``error_rate``, ``duration_ms.p95``, ``status[429]``, ``baseline("1h").count``.
+
+Also ``share["duration_ms < 300"]``, the part of the events that pass a test of each.
+"""
 
 import ast
+from typing import Final
 
 from barograph_alerter.conditions.calls import CALLS, CallError, OfQuantity, Scope
 from barograph_alerter.conditions.functions import PLAIN, STATISTICS, Quantity, parse_quantity, plain_names
 from barograph_alerter.conditions.numeric import Lookup, Numeric
+from barograph_core.objectives.event_test import EventTest, EventTestError
 from barograph_core.settings.config_file import suggestion
+
+_SHARE_EXAMPLE: Final = 'share["duration_ms < 300"]'
 
 
 class QuantityError(ValueError):
@@ -29,7 +36,8 @@ def read_quantity(node: ast.Name | ast.Attribute | ast.Subscript | ast.Call, sco
     call, names, code = _taken_apart(node)
     of_quantity: OfQuantity = Lookup if call is None else _read_call(call, scope)
     if code is not None:
-        return of_quantity(_status(node, names, code, scope))
+        indexed = _share if names == ["share"] else _status
+        return of_quantity(indexed(node, names, code, scope))
     match names:
         case [name]:
             return of_quantity(_plain(node, name, scope))
@@ -78,10 +86,21 @@ def _names(scope: Scope) -> tuple[str, ...]:
 def _status(node: ast.expr, names: list[str], code: ast.expr, scope: Scope) -> Quantity:
     value = code.value if isinstance(code, ast.Constant) else None
     if names != ["status"] or isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 999:
-        raise QuantityError(node, "only 'status' takes [ ], with a code from 0 to 999 as in 'status[429]'")
+        wanted = f"a code from 0 to 999 as in 'status[429]', and 'share' with a test as in {_SHARE_EXAMPLE!r}"
+        raise QuantityError(node, f"only 'status' takes [ ], with {wanted}")
     if not scope.kind.has_status:
         raise QuantityError(node, f"events of kind {scope.kind.name!r} have no status")
     return Quantity("status", code=value)
+
+
+def _share(node: ast.expr, names: list[str], test: ast.expr, scope: Scope) -> Quantity:
+    text = test.value if isinstance(test, ast.Constant) else None
+    if not isinstance(text, str):
+        raise QuantityError(node, f"{names[0]!r} takes a test in quotes, as in {_SHARE_EXAMPLE!r}")
+    try:
+        return Quantity("share", test=EventTest.parse(text, scope.kind))
+    except EventTestError as error:
+        raise QuantityError(node, f"share: {error}") from error
 
 
 def _plain(node: ast.expr, name: str, scope: Scope) -> Quantity:
@@ -92,6 +111,8 @@ def _plain(node: ast.expr, name: str, scope: Scope) -> Quantity:
         message = f"{name!r} needs a statistic, as in '{name}.avg' or '{name}.p95'"
     elif name == "status" and kind.has_status:
         message = "'status' needs a code, as in 'status[429]'"
+    elif name == "share":
+        message = f"'share' needs a test of one event, as in {_SHARE_EXAMPLE!r}"
     elif name in PLAIN:
         message = f"events of kind {kind.name!r} have no status, so no {name!r}"
     elif name in CALLS:

@@ -98,7 +98,11 @@ class Comparison(Truth):
     @property
     def is_guard(self) -> bool:
         """Say whether it only asks how much data there is (``count >= 20``)."""
-        return all(quantity.is_count for quantity in chain(self.left.quantities(), self.right.quantities()))
+        return all(quantity.is_count for quantity in self.quantities())
+
+    def quantities(self) -> Iterator[Quantity]:
+        """Return what it measures, of either side."""
+        return chain(self.left.quantities(), self.right.quantities())
 
     def value(self, row: Row) -> bool | None:
         left, right = self.left.value(row), self.right.value(row)

@@ -26,6 +26,7 @@ from barograph_alerter.judge.verdict import (
 )
 from barograph_alerter.rules.facts import facts_of
 from barograph_alerter.rules.rule import Rule, fixed_values
+from barograph_alerter.rules.slo.slo import Slo
 from barograph_alerter.rules.summary import MAX_SUMMARY
 from barograph_alerter.windows.rows import Values
 from barograph_alerter.windows.window import Window
@@ -35,6 +36,7 @@ from barograph_core.alerts.record import AlertRecord, AlertState, alert_id
 from barograph_core.alerts.state import ServiceState
 from barograph_core.alerts.transition import Transition, transition_of
 from barograph_core.errors import StreamUnavailableError, WindowNotWholeError
+from barograph_core.panes.summary import SeriesSummary
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +46,14 @@ _LACK_WORDS: Final = {
     reason.NO_TRAFFIC: "no traffic",
     "": "no data",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Sight:
+    """What a rule sees at one moment: its own window, and the others."""
+
+    window: Window
+    window_of: WindowOf
 
 
 @dataclass(slots=True)
@@ -87,14 +97,16 @@ def evaluate(
     for record in state.records.values():
         records.setdefault(record.rule, []).append(record)
     for rule in plan.due(window_of, records, is_closed=moment.is_closed):
+        if not moment.is_due(rule):
+            continue
         try:
             held = records.get(rule.name, ())
-            places = Places(rule, len(held))
+            places, seen_at = Places(rule, len(held)), moment.of(rule)
             own = {values: record for record in held if (values := plan.values_of(rule, record)) is not None}
-            judged = list(_judge(service, rule, own, window_of, moment, now_ms, errors, places))
+            judged = list(_judge(service, rule, own, window_of, seen_at, now_ms, errors, places))
             judged = mark_flaps(rule, state, judged, moment.end_ms, now_ms)
             if rule.max_alerts:
-                judged += _overflow(service, rule, state, places.refused, moment, now_ms)
+                judged += _overflow(service, rule, state, places.refused, seen_at, now_ms)
         except StreamUnavailableError:
             # Not the fault of a rule: the moment is judged again when the server is back.
             raise
@@ -133,6 +145,7 @@ def _judge(
     expected = _expected(rule, window_of, moment)
     absent += [values for values in expected if values not in rows and values not in records]
     absent += [values for values in _earlier(rule, window_of) if values not in rows and values not in absent]
+    sight = _Sight(window, window_of)
     for values in (*striking(rule, rows, records, is_closed=moment.is_closed), *absent):
         row = rows.get(values) or SeriesRow.empty(rule.window_ms)
         if rule.looks_elsewhere:
@@ -164,7 +177,7 @@ def _judge(
             continue
         if outcome.move is not None and outcome.move.record.labels != labels:
             outcome = replace(outcome, move=replace(outcome.move, record=replace(outcome.move.record, labels=labels)))
-        yield _change(rule, identity.alert_id, outcome, row, window, now_ms, errors)
+        yield _change(rule, identity.alert_id, outcome, row, sight, now_ms, errors)
 
 
 def _is_unmoved(
@@ -243,7 +256,7 @@ def _change(
     alert: str,
     outcome: Transitioned,
     row: SeriesRow,
-    window: Window,
+    sight: _Sight,
     now_ms: int,
     errors: EvaluationErrors,
 ) -> Change:
@@ -252,16 +265,14 @@ def _change(
     if move is None:
         if record is not None and record.state is AlertState.FIRING and (record.ack or not record.is_announced):
             # A reminder or the end of its acknowledgement will repeat it, and should tell of the present.
-            record = _described(rule, record, row, window, errors)
+            record = _described(rule, record, row, sight, errors)
         return Change(alert_id=alert, record=record)
-    described = _described(rule, move.record, row, window, errors)
+    described = _described(rule, move.record, row, sight, errors)
     kept = described if record is not None else None
     return change_of(Transitioned(kept, replace(move, record=described)), now_ms)
 
 
-def _described(
-    rule: Rule, record: AlertRecord, row: SeriesRow, window: Window, errors: EvaluationErrors
-) -> AlertRecord:
+def _described(rule: Rule, record: AlertRecord, row: SeriesRow, sight: _Sight, errors: EvaluationErrors) -> AlertRecord:
     """Return the record with its summary, and while it fires with what accounts for it."""
     facts = facts_of(
         rule.on,
@@ -275,14 +286,25 @@ def _described(
         window_ms=rule.window_ms,
         condition=rule.condition_of(record.severity).text,
     )
+    if rule.slo is not None:
+        facts |= rule.slo.facts(_spent(rule, rule.slo, record, sight.window_of), record.value)
     summary, has_rendered = rule.summary.render(facts)
     errors.summaries += not has_rendered
     if record.is_no_data and record.state is not AlertState.RESOLVED:
         summary = f"{_LACK_WORDS[record.lack]}: {summary}"[:MAX_SUMMARY]
     record = replace(record, summary=summary)
     if record.state is AlertState.FIRING:
-        record = replace(record, contributors=contributors(rule, window, record.labels, record.threshold))
+        record = replace(record, contributors=contributors(rule, sight.window, record.labels, record.threshold))
     return record
+
+
+def _spent(rule: Rule, slo: Slo, record: AlertRecord, window_of: WindowOf) -> SeriesSummary | None:
+    """Return the events of the period of an alert's objective; ``None`` where not all of them are known."""
+    try:
+        rows = window_of(slo.look).rows(rule.on.name, rule.by, rule.where)
+    except WindowNotWholeError:
+        return None
+    return (rows.get(tuple(record.labels[name] for name in rule.by)) or SeriesRow.empty(slo.look.span_ms)).series
 
 
 def change_of(outcome: Transitioned, now_ms: int) -> Change:

@@ -6,7 +6,7 @@ Nearly all series are left out before, and changes that can wait after: they cha
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Self
 
 from barograph_alerter.conditions.bounds import Rest
 from barograph_alerter.conditions.condition import Condition
@@ -61,6 +61,14 @@ class EvaluationTime:
     def number(self) -> int:
         """Return its place among all moments: one more for each pane."""
         return self.end_ms // self.step_ms
+
+    def is_due(self, rule: Rule) -> bool:
+        """Say whether ``rule``, which may look at this pane, is judged at this time."""
+        return not self.is_closed or not rule.every_ms or self.end_ms % rule.every_ms == 0
+
+    def of(self, rule: Rule) -> Self:
+        """Return it as ``rule`` sees it, for which all the time since its last verdict is one pane."""
+        return replace(self, step_ms=rule.every_ms) if rule.every_ms > self.step_ms else self
 
 
 def verdict_on(rule: Rule, condition: Condition, values: Values, row: SeriesRow, moment: EvaluationTime) -> bool | None:

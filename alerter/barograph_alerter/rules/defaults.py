@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Final
 
 from barograph_alerter.rules.pipeline_rules import PIPELINE_RULES
-from barograph_alerter.rules.reading import parse_rules
+from barograph_alerter.rules.reading import parse_rules, rule_places
 from barograph_alerter.rules.rule import Rule
+from barograph_alerter.rules.slo.reading import parse_slos
 from barograph_core.alerts.flapping.flaps import DEFAULT_FLAPPING, Flapping
 from barograph_core.errors import Problem, SettingsError
 from barograph_core.settings.config_file import ConfigFile, parse_config
@@ -102,15 +103,19 @@ def effective_rules(
     with_defaults: bool,
     flapping: Flapping | None = DEFAULT_FLAPPING,
 ) -> tuple[Rule, ...]:
-    """Return the rules in force: the user's own, and the default rules whose names are not used by them.
+    """Return the rules in force: the user's own, those of objectives, and the default rules of other names.
 
     ``flapping`` holds for rules that say nothing about it.
     """
-    own = parse_rules(config, problems, flapping)
+    taken: set[str] = set()
+    own = [
+        *parse_rules(config, problems, flapping, taken),
+        *parse_slos(config, problems, flapping, taken),
+    ]
     # A user's rule with a mistake still replaces the default of its name.
-    taken = {name for rule in config.tables("rule") if isinstance(name := rule.get("name"), str)}
+    named = rule_places(config)
     shipped = [*default_rules(), *pipeline_rules()] if with_defaults else []
-    kept = [rule for rule in shipped if rule.name not in taken]
+    kept = [rule for rule in shipped if rule.name not in named]
     if flapping != DEFAULT_FLAPPING:
         kept = [replace(rule, flapping=flapping) for rule in kept]
     return (*kept, *own)

@@ -25,7 +25,7 @@ class _AnyRow:
         return None
 
     def bounds(self, quantity: Quantity, rest: Rest) -> Bounds | None:  # noqa: ARG002 - one shape for all rows
-        if quantity.name == "error_rate":
+        if quantity.is_ratio:
             return Bounds(0.0, 1.0)
         is_signed = quantity.statistic not in ("", *_UNSIGNED) and quantity.name not in self._unsigned
         return Bounds(-math.inf if is_signed else 0.0, math.inf)

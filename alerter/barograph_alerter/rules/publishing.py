@@ -10,11 +10,14 @@ from barograph_alerter.conditions.condition import Condition
 from barograph_alerter.conditions.functions import Quantity
 from barograph_alerter.conditions.truth import Comparison
 from barograph_alerter.rules.rule import Rule
+from barograph_alerter.rules.slo.slo import Slo
 from barograph_core.alerts.published_rules import (
     Bound,
     PublishedLevel,
     PublishedRule,
     PublishedRules,
+    PublishedSlo,
+    PublishedWindows,
     RulesReader,
     are_held,
     confirm_rules,
@@ -33,7 +36,7 @@ _AGAIN_S: Final = 5.0
 _LIFE_MS: Final = 15_000
 _MIRRORED: Final = {">": "<", ">=": "<=", "<": ">", "<=": ">="}
 _UNITS: Final = {"_mb_per_s": "mb_per_s", "_ms": "ms", "_mb": "mb", "_percent": "percent"}
-_PLAIN_UNITS: Final = {"error_rate": "ratio", "rate": "per_s"}
+_PLAIN_UNITS: Final = {"rate": "per_s"}
 
 
 class RulePublisher:
@@ -124,9 +127,21 @@ def _published(rule: Rule) -> PublishedRule:
         labels=dict(rule.labels),
         summary=rule.summary.source,
         runbook=rule.runbook,
-        fires=tuple(chain.from_iterable(map(_bounds, _conditions(rule)))),
+        # A bound on the short window of an objective is no threshold of a chart.
+        fires=() if rule.slo else tuple(chain.from_iterable(map(_bounds, _conditions(rule)))),
         levels=tuple(PublishedLevel(level.severity, level.when.text, level.for_ms) for level in rule.levels),
-        clears=() if rule.resolve_when is None else tuple(_bounds(rule.resolve_when)),
+        clears=() if rule.slo or rule.resolve_when is None else tuple(_bounds(rule.resolve_when)),
+        slo=None if rule.slo is None else _published_slo(rule.slo),
+    )
+
+
+def _published_slo(slo: Slo) -> PublishedSlo:
+    return PublishedSlo(
+        good=str(slo.objective.good),
+        objective=slo.objective.target,
+        period_ms=slo.objective.period_ms,
+        min_events=slo.min_events,
+        windows=tuple(PublishedWindows(one.severity, one.burn_rate, one.long_ms, one.short_ms) for one in slo.windows),
     )
 
 
@@ -156,6 +171,8 @@ def _bound(comparison: Comparison, *, is_leading: bool) -> Bound | None:
 def _unit(quantity: Quantity) -> str:
     if quantity.statistic == "count":
         return ""
+    if quantity.is_ratio:
+        return "ratio"
     if not quantity.statistic:
         return _PLAIN_UNITS.get(quantity.name, "")
     return next((unit for ending, unit in _UNITS.items() if quantity.name.endswith(ending)), "")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final, Self
 
 from barograph_alerter.conditions.calls import Scope
@@ -30,7 +31,10 @@ _MAX_LABELS: Final = 8
 
 
 def parse_rules(
-    config: ConfigFile, problems: list[Problem], flapping: Flapping | None = DEFAULT_FLAPPING
+    config: ConfigFile,
+    problems: list[Problem],
+    flapping: Flapping | None = DEFAULT_FLAPPING,
+    taken: set[str] | None = None,
 ) -> list[Rule]:
     """Return the correct rules of ``config``, in order, and append every mistake to ``problems``.
 
@@ -38,10 +42,20 @@ def parse_rules(
         config: The file.
         problems: Are appended to.
         flapping: What holds for rules that say nothing about it; ``None``: their alerts never count as flapping.
+        taken: Names of rules, which no further one may have; theirs are added.
     """
-    taken: set[str] = set()
+    taken = set() if taken is None else taken
     rules = [_read_rule(entry, taken, flapping) for entry in TableEntry.all_of(config, "rule", problems)]
     return [rule for rule in rules if rule is not None]
+
+
+def rule_places(config: ConfigFile) -> dict[str, tuple[str, int]]:
+    """Return where each rule and objective stands in the file, by its name: section and number from 0."""
+    return {
+        str(table.get("name")): (section, index)
+        for section in ("rule", "slo")
+        for index, table in enumerate(config.tables(section))
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +75,10 @@ class _Wording:
     def read(cls, entry: TableEntry) -> Self:
         return cls(
             by=entry.texts("by"),
-            where={name: _plain_or_matcher(matcher) for name, matcher in entry.matchers("where").items()},
+            where=read_where(entry),
             when=entry.text("when", is_required=not entry.is_given("levels")) or None,
             resolve_when=entry.given_text("resolve_when"),
-            summary=_short_text(entry, "summary"),
+            summary=read_short_text(entry, "summary"),
         )
 
 
@@ -80,13 +94,7 @@ def _read_rule(entry: TableEntry, taken: set[str], flapping: Flapping | None) ->
     entry.add_unknown_keys()
     if kind is None:
         return None
-    _check_labels(entry, "by", wording.by, kind)
-    if len(set(wording.by)) < len(wording.by) or len(wording.by) > _MAX_LABELS:
-        entry.add_problem("by", f"must be up to {_MAX_LABELS} different labels")
-    _check_labels(entry, "where", wording.where, kind)
-    if facts["max_alerts"] and not wording.by:
-        entry.add_problem("max_alerts", "means something with 'by' only: the whole service is one alert")
-    _check_added_labels(entry, facts["labels"], (*wording.by, *wording.where))
+    check_labels(entry, wording.by, wording.where, facts, kind)
     check_silence(entry, facts, wording.by)
     scope = Scope(kind, facts["window_ms"], (*wording.by, *wording.where))
     when = _condition(entry, "when", wording.when, scope)
@@ -97,7 +105,7 @@ def _read_rule(entry: TableEntry, taken: set[str], flapping: Flapping | None) ->
     resolve_when = _condition(entry, "resolve_when", wording.resolve_when, scope)
     if when is not None and resolve_when is not None and when.leaves_out_recovery(resolve_when):
         entry.add_problem("resolve_when", f"is true of a breach and not of a recovery: when is {when.text!r}")
-    summary = _summary(entry, wording, kind)
+    summary = summary_of(entry, wording.summary, kind, (*wording.by, *fixed_values(wording.where)))
     if when is None or summary is None or entry.has_problems:
         return None
     return Rule(
@@ -127,7 +135,7 @@ def _read_levels(entry: TableEntry) -> list[_LevelText]:
     found: list[_LevelText] = []
     for one in entry.tables("levels"):
         severity = Severity(one.choice("severity", [each.value for each in Severity], default="warning"))
-        found.append(_LevelText(one, severity, one.text("when", is_required=True), _period(one, "for", 0)))
+        found.append(_LevelText(one, severity, one.text("when", is_required=True), read_period_ms(one, "for", 0)))
         one.add_unknown_keys()
         if not one.is_given("severity"):
             one.add_problem("severity", "is missing: levels differ by it")
@@ -156,19 +164,19 @@ def _kind(entry: TableEntry) -> Kind | None:
 
 def _plain_facts(entry: TableEntry) -> dict[str, Any]:
     facts: dict[str, Any] = {
-        "window_ms": _period(entry, "window", 60_000, minimum=1_000, maximum=_MAX_WINDOW_MS),
-        "for_ms": _period(entry, "for", 0),
-        "keep_firing_for_ms": _period(entry, "keep_firing_for", 0),
-        "cooldown_ms": _period(entry, "cooldown", 300_000),
-        "no_data_for_ms": _period(entry, "no_data_for", 300_000),
-        "stale_after_ms": _period(entry, "stale_after", 86_400_000),
+        "window_ms": read_period_ms(entry, "window", 60_000, minimum=1_000, maximum=_MAX_WINDOW_MS),
+        "for_ms": read_period_ms(entry, "for", 0),
+        "keep_firing_for_ms": read_period_ms(entry, "keep_firing_for", 0),
+        "cooldown_ms": read_period_ms(entry, "cooldown", 300_000),
+        "no_data_for_ms": read_period_ms(entry, "no_data_for", 300_000),
+        "stale_after_ms": read_period_ms(entry, "stale_after", 86_400_000),
         "severity": Severity(entry.choice("severity", [one.value for one in Severity], default="warning")),
         "no_data": entry.choice("no_data", NO_DATA, default="keep"),
         "max_alerts": entry.whole_number("max_alerts", minimum=1, maximum=_MOST_ALERTS) or 0,
         "late": entry.choice("late", LATE, default="fire"),
         "labels": entry.text_table("labels"),
         "fire_on": entry.choice("fire_on", FIRE_ON, default="auto"),
-        "runbook": _short_text(entry, "runbook"),
+        "runbook": read_short_text(entry, "runbook"),
         "services": entry.matcher("services"),
         **read_silence(entry),
     }
@@ -177,12 +185,16 @@ def _plain_facts(entry: TableEntry) -> dict[str, Any]:
     return facts
 
 
-def _period(entry: TableEntry, key: str, default_ms: int, *, minimum: int = 0, maximum: int = _MAX_PERIOD_MS) -> int:
+def read_period_ms(
+    entry: TableEntry, key: str, default_ms: int, *, minimum: int = 0, maximum: int = _MAX_PERIOD_MS
+) -> int:
+    """Return a duration, ``default_ms`` when absent or wrong."""
     given = entry.duration_ms(key, minimum=minimum, maximum=maximum)
     return default_ms if given is None else given
 
 
-def _short_text(entry: TableEntry, key: str) -> str:
+def read_short_text(entry: TableEntry, key: str) -> str:
+    """Return a text of bounded length, empty when absent or wrong."""
     text = entry.text(key)
     if len(text) > _MAX_TEXT:
         entry.add_problem(key, f"is longer than {_MAX_TEXT} characters")
@@ -190,7 +202,33 @@ def _short_text(entry: TableEntry, key: str) -> str:
     return text
 
 
-def _check_labels(entry: TableEntry, key: str, names: Iterable[str], kind: Kind) -> None:
+def read_where(entry: TableEntry) -> dict[str, str | Matcher]:
+    """Return what is meant by ``where``: a label's one value, or a matcher of its values."""
+    return {name: _plain_or_matcher(matcher) for name, matcher in entry.matchers("where").items()}
+
+
+def check_labels(
+    entry: TableEntry, by: Sequence[str], where: Mapping[str, str | Matcher], facts: Mapping[str, Any], kind: Kind
+) -> None:
+    """Name what is wrong with the labels of ``by``, ``where`` and ``labels``, and with a limit of alerts without any.
+
+    Args:
+        entry: Is added to.
+        by: Names of labels.
+        where: Label -> what is meant.
+        facts: Of the rule, with ``labels`` and ``max_alerts``.
+        kind: Of the events.
+    """
+    _check_names(entry, "by", by, kind)
+    if len(set(by)) < len(by) or len(by) > _MAX_LABELS:
+        entry.add_problem("by", f"must be up to {_MAX_LABELS} different labels")
+    _check_names(entry, "where", where, kind)
+    if facts["max_alerts"] and not by:
+        entry.add_problem("max_alerts", "means something with 'by' only: the whole service is one alert")
+    _check_added_labels(entry, facts["labels"], (*by, *where))
+
+
+def _check_names(entry: TableEntry, key: str, names: Iterable[str], kind: Kind) -> None:
     for name in names:
         if not has_label(kind, name) or not _is_label_name(name):
             entry.add_problem(key, f"{name!r} is not a label of {kind.name!r}{suggestion(name, kind.labels)}")
@@ -226,9 +264,20 @@ def _condition(entry: TableEntry, key: str, text: str | None, scope: Scope) -> C
         return None
 
 
-def _summary(entry: TableEntry, wording: _Wording, kind: Kind) -> SummaryTemplate | None:
+def summary_of(
+    entry: TableEntry, text: str, kind: Kind, labels: Iterable[str], sample: Mapping[str, object] = MappingProxyType({})
+) -> SummaryTemplate | None:
+    """Return the compiled summary, ``None`` when it has a mistake.
+
+    Args:
+        entry: Is added to.
+        text: The template.
+        kind: Of the events.
+        labels: Names of the labels of the alerts.
+        sample: Further names that it may use, with a value of each.
+    """
     try:
-        return compile_summary(wording.summary, kind, (*wording.by, *fixed_values(wording.where)))
+        return compile_summary(text, kind, labels, sample)
     except TemplateError as error:
         entry.add_problem("summary", str(error))
         return None

@@ -8,6 +8,7 @@ from typing import Final, Literal, get_args
 from barograph_alerter.conditions.condition import Condition
 from barograph_alerter.conditions.row import Look, Row, RowOfWindows, SeriesRow, Sibling
 from barograph_alerter.conditions.screen import Screen
+from barograph_alerter.rules.slo.slo import Slo
 from barograph_alerter.rules.summary import SummaryTemplate
 from barograph_core.alerts.flapping.flaps import DEFAULT_FLAPPING, Flapping
 from barograph_core.alerts.record import Severity
@@ -76,12 +77,15 @@ class Rule:
         expect: Which label sets are expected, and judged without data too: ``seen``: those that had data within
             ``expect_for_ms``; ``listed``: those of ``listed``.
         listed: Values of label sets, in the order of ``by``.
+        every_ms: It is judged at the moments that are multiples of this; 0: at all.
+        slo: The objective that it was made of.
         new_series_delay_ms: How long after its first data within ``expect_for_ms`` a label set may begin to alert.
         windows: Those that its conditions look at, first the one whose series are judged. Built once, because every
             evaluation asks for them.
         siblings: The other series that its conditions ask for.
         screen: Of ``when``: which rows can be in breach.
-        looks: Every window that it looks at: those, and the ones that show which label sets are expected and new.
+        looks: Every window that it looks at: those, the ones that show which label sets are expected and new, and the
+            period of its objective.
     """
 
     name: str
@@ -111,6 +115,8 @@ class Rule:
     expect_for_ms: int = 3_600_000
     listed: tuple[tuple[str, ...], ...] = ()
     new_series_delay_ms: int = 0
+    every_ms: int = 0
+    slo: Slo | None = None
     windows: tuple[Look, ...] = field(init=False)
     siblings: tuple[Sibling, ...] = field(init=False)
     looks: tuple[Look, ...] = field(init=False)
@@ -124,7 +130,8 @@ class Rule:
         object.__setattr__(self, "windows", (window, *sorted(further)))
         siblings = frozenset(chain.from_iterable(one.siblings() for one in conditions))
         object.__setattr__(self, "siblings", tuple(sorted(siblings)))
-        shows = [look for look in (self.expected, self.established) if look is not None]
+        spent = None if self.slo is None else self.slo.look
+        shows = [look for look in (self.expected, self.established, spent) if look is not None]
         object.__setattr__(self, "looks", (*self.windows, *shows))
         unsigned = frozenset(measure.name for measure in self.on.measures if not measure.is_signed)
         object.__setattr__(self, "unsigned", unsigned)

@@ -6,6 +6,7 @@ If a template fails or takes too many steps, the alert gets a plain line instead
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final, cast
 
 from jinja2 import Template
@@ -63,13 +64,16 @@ class SummaryTemplate:
         return text[:MAX_SUMMARY], True
 
 
-def compile_summary(source: str, kind: Kind, labels: Iterable[str]) -> SummaryTemplate:
+def compile_summary(
+    source: str, kind: Kind, labels: Iterable[str], sample: Mapping[str, object] = MappingProxyType({})
+) -> SummaryTemplate:
     """Compile the ``summary`` of a rule.
 
     Args:
         source: Jinja template; empty for a plain line.
         kind: The rule's kind of events, which decides on the names of measures.
         labels: Names of the labels that the rule's alerts carry.
+        sample: Further names that it may use, with a value of each.
 
     Raises:
         TemplateError: Wrong syntax, an unknown name, or a template that cannot be rendered.
@@ -77,9 +81,9 @@ def compile_summary(source: str, kind: Kind, labels: Iterable[str]) -> SummaryTe
     if not source.strip():
         return SummaryTemplate("", None)
     own = tuple(labels)
-    known = (*FACTS, *PLAIN_NAMES, *kind.measure_names, *own)
+    known = (*FACTS, *PLAIN_NAMES, *kind.measure_names, *sample, *own)
     template = compile_template(source, known, labels=own, finalize=_shown)
-    try_template(template, _samples(kind, own))
+    try_template(template, ({**facts, **sample} for facts in _samples(kind, own)))
     return SummaryTemplate(source, template)
 
 

@@ -24,7 +24,7 @@ from barograph_core.alerts.change import Change
 from barograph_core.alerts.record import AlertRecord
 from barograph_core.alerts.state import ServiceState
 from barograph_core.alerts.transition import Transition
-from barograph_core.store.cover import ceil_to
+from barograph_core.store.cover import ceil_to, floor_to
 
 # Windows that are grouped together.
 _MOMENTS_AT_ONCE: Final = 256
@@ -169,12 +169,21 @@ def replay(
             for course in courses:
                 course.not_judged.append(region)
             continue
-        moments = recording.moments(rule.looks, region)
+        step_ms = max(region.step_ms, rule.every_ms)
+        moments = _due_moments(recording.moments(rule.looks, region), region, step_ms)
         for first in range(0, len(moments), _MOMENTS_AT_ONCE):
             some = moments[first : first + _MOMENTS_AT_ONCE]
             for end_ms, windows in zip(some, recording.windows(rule, some), strict=True):
                 for course in courses:
-                    course.go_to(end_ms, windows, recording, region.step_ms)
+                    course.go_to(end_ms, windows, recording, step_ms)
         for course in courses:
-            course.wait_until(region.to_ms, recording, region.step_ms)
+            course.wait_until(floor_to(region.to_ms, step_ms), recording, step_ms)
     return courses
+
+
+def _due_moments(moments: Sequence[int], region: Region, step_ms: int) -> Sequence[int]:
+    """Return when a rule that is judged every ``step_ms`` sees what changes at ``moments``."""
+    if step_ms == region.step_ms:
+        return moments
+    due = dict.fromkeys(ceil_to(moment, step_ms) for moment in moments)
+    return [moment for moment in due if moment <= region.to_ms]

@@ -10,10 +10,8 @@ from barograph_core.errors import WindowNotWholeError
 from barograph_core.panes.grouping import Groupings, Where, check_labels
 from barograph_core.panes.pane import Pane
 from barograph_core.steps import Step
-from barograph_core.store.cover import Run, ceil_to, floor_to
+from barograph_core.store.cover import Run, ceil_to, coarsest_step, floor_to
 
-# Panes of a window at least: its length is then wrong by 1/60 at most.
-_PANES_PER_WINDOW: Final = 60
 # Panes of each coarse step that are also held at the next finer one: the newest may have no roll-up yet.
 _SPARE_PANES: Final = 3
 
@@ -33,16 +31,8 @@ class KnownPanes(Protocol):
 
 
 def choose_step(look: Look, steps: Sequence[Step]) -> int | None:
-    """Return the index of the step at which the oldest part of a window is read.
-
-    The coarsest step of at most 1/60 of the window; a coarser one where that is not kept for long enough.
-    ``None`` when no step is kept for the window.
-    """
-    first = max((i for i, step in enumerate(steps) if step.step_ms * _PANES_PER_WINDOW <= look.span_ms), default=0)
-    for index in range(first, len(steps)):
-        if steps[index].keep_ms >= look.reach_ms + steps[index].step_ms:
-            return index
-    return None
+    """Return the index of the step at which the oldest part of a window is read, see ``coarsest_step``."""
+    return coarsest_step(look.span_ms, look.reach_ms, steps)
 
 
 def finest_step_ms(look: Look, steps: Sequence[Step]) -> int:

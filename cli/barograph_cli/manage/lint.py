@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from barograph_alerter.rules.defaults import effective_rules
+from barograph_alerter.rules.reading import rule_places
 from barograph_alerter.rules.rule import Rule
 from barograph_core.errors import Problem
 from barograph_core.matching.matcher import Matcher
@@ -26,14 +27,14 @@ def lint_routes(config: ConfigFile) -> list[Problem]:
         for index, route in enumerate(routes)
         for key, message in (*_unknown_names(route, rules), *_hidden(route, routes[:index]))
     ]
-    places = {str(table.get("name")): index for index, table in enumerate(config.tables("rule"))}
+    places = rule_places(config)
     for rule in rules:
         if rule.name in places and not any(_may_take(route, rule) for route in routes):
-            index = places[rule.name]
+            section, index = places[rule.name]
             message = (
                 f"no route takes {rule.name!r} ({rule.severity.value}): its alerts reach no channel; add a [[route]]"
             )
-            problems.append(Problem(config.where("rule", index, "name"), f"rule[{index + 1}].name", message))
+            problems.append(Problem(config.where(section, index, "name"), f"{section}[{index + 1}].name", message))
     return problems
 
 

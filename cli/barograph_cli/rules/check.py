@@ -10,6 +10,7 @@ from dataclasses import asdict
 from rich.console import Console
 from rich.table import Table
 
+from barograph_alerter.rules.reading import rule_places
 from barograph_alerter.rules.rule import Rule
 from barograph_alerter.settings import check as check_alerter
 from barograph_alerter.trial.live import LOOK_BACK, Found, find, needed_looks
@@ -60,7 +61,7 @@ def run(argv: list[str]) -> int:
         print(json.dumps([asdict(one) for one in found]))
     else:
         Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(_table(rules, found))
-    own = {table.get("name") for table in config.tables("rule")}
+    own = rule_places(config)
     return FAILED if any(one.note and one.rule in own for one in found) else DONE
 
 

@@ -75,6 +75,55 @@ class PublishedLevel:
     for_ms: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class PublishedWindows:
+    """A pair of windows over which an objective alerts when both burn its budget faster than ``burn_rate``."""
+
+    severity: Severity
+    burn_rate: float
+    long_ms: int
+    short_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedSlo:
+    """The objective of which a rule was made.
+
+    Attributes:
+        good: The test that good events pass: ``duration_ms < 300``.
+        objective: The share of events that is to be good.
+        period_ms: The sliding period that it is about.
+        min_events: In a short window at least, for its pair to alert.
+        windows: The pairs that alert.
+    """
+
+    good: str
+    objective: float
+    period_ms: int
+    min_events: int
+    windows: tuple[PublishedWindows, ...]
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Self:
+        """Read one of a document.
+
+        Raises:
+            ValueError: The objective is no share, or a window is none.
+            KeyError: Something is missing.
+        """
+        windows = tuple(
+            PublishedWindows(
+                Severity(one["severity"]), float(one["burn_rate"]), int(one["long_ms"]), int(one["short_ms"])
+            )
+            for one in plain["windows"]
+        )
+        objective, period_ms = float(plain["objective"]), int(plain["period_ms"])
+        spans = [period_ms, *(span for one in windows for span in (one.long_ms, one.short_ms))]
+        if not 0 < objective < 1 or not all(0 < span <= _LONGEST_WINDOW_MS for span in spans):
+            raise ValueError("an objective that is no share, or a window of no length")
+        return cls(_text(plain["good"]), objective, period_ms, int(plain["min_events"]), windows)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedRule:
     """A rule as others than the alerter see it. The names are those of the configuration.
@@ -88,6 +137,7 @@ class PublishedRule:
         services: The texts of its ``services`` (``scope.texts_of``); empty means every service but the pipeline's own.
         flapping_firings: So many firings within ``flapping_within_ms`` make an alert flap; 0: none does.
         flapping_calm: So few within it end that.
+        slo: The objective that it was made of, ``None`` where somebody wrote it.
         fires: The bounds in ``when``: those that mean there what they mean alone, so none within a ``not``.
         clears: Likewise those in ``resolve_when``.
     """
@@ -125,6 +175,7 @@ class PublishedRule:
     levels: tuple[PublishedLevel, ...] = ()
     fires: tuple[Bound, ...] = ()
     clears: tuple[Bound, ...] = ()
+    slo: PublishedSlo | None = None
 
     def applies_to(self, service: str) -> bool:
         return is_about(service, services_of(self.services), {**self.where, **self.where_patterns})
@@ -137,7 +188,11 @@ class PublishedRule:
     def to_plain(self) -> dict[str, Any]:
         """Return plain values, ready for JSON."""
         patterns = {name: matcher.source for name, matcher in self.where_patterns.items()}
-        return {**asdict(self), "where_patterns": patterns}
+        plain = {**asdict(self), "where_patterns": patterns}
+        if self.slo is None:
+            # Others read rules as they did before there were objectives, and their hash is the same.
+            del plain["slo"]
+        return plain
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Self:
@@ -205,6 +260,7 @@ _OTHER_READERS: Final[dict[str, Any]] = {
     "flapping_calm": int,
     "fires": _bounds,
     "clears": _bounds,
+    "slo": PublishedSlo.from_plain,
 }
 _READERS: Final[dict[str, Any]] = {
     one.name: _OTHER_READERS.get(one.name, int if one.name.endswith("_ms") else _text) for one in fields(PublishedRule)

@@ -16,9 +16,7 @@ CONFIG_VARIABLE: Final = "BAROGRAPH_CONFIG"
 # Bounds what is read of a device that has no end.
 _MAX_BYTES: Final = 4_000_000
 SECTIONS: Final = ("server", "aggregator", "alerter", "notifier", "console")
-ENTRIES: Final = ("rule", "channel", "route", "times", "inhibit", "escalation")
-# Names reserved for later versions: accepted without an error, they would seem to have an effect.
-_RESERVED_ENTRIES: Final = ("slo",)
+ENTRIES: Final = ("rule", "slo", "channel", "route", "times", "inhibit", "escalation")
 _LONG_NUMBER: Final = re.compile(r"[0-9][0-9_]{4000,}")
 _SYNTAX_LINE: Final = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)\Z")
 
@@ -129,9 +127,7 @@ def check_sections(config: ConfigFile) -> list[Problem]:
     problems: list[Problem] = []
     for name, value in config.data.items():
         message = ""
-        if name in _RESERVED_ENTRIES:
-            message = "is not read by this version"
-        elif name in SECTIONS:
+        if name in SECTIONS:
             message = "" if isinstance(value, dict) else f"must be a table: write [{name}]"
         elif name in ENTRIES:
             message = "" if _is_table_list(value) else f"must be a list of tables: write [[{name}]]"

@@ -1,7 +1,9 @@
 """Reads the keys of one ``[[...]]`` table of the configuration and records what is wrong with each."""
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Final, TypeVar, cast
 
@@ -13,6 +15,7 @@ from barograph_core.settings.secrets import resolve_secret
 from barograph_core.text.durations import format_duration, parse_duration_ms
 
 T = TypeVar("T", bound=str)
+_PER_CENT: Final = re.compile(r"([0-9]{1,2}(?:\.[0-9]{1,12})?) ?%\Z", re.ASCII)
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -148,6 +151,23 @@ class TableEntry:
             self._refuse(key, "a number", value)
             return None
         return float(value)
+
+    def share(self, key: str, *, is_required: bool = False) -> float | None:
+        """Return a share between 0 and 1, also given as ``"99.9 %"``; ``None`` when absent or wrong."""
+        value = self._take(key, is_required=is_required)
+        if value is None:
+            return None
+        per_cent = _PER_CENT.match(value) if isinstance(value, str) else None
+        if per_cent is not None:
+            # As people wrote it: 99.9 % is 0.999, not 0.9990000000000001.
+            share = float(Decimal(per_cent[1]) / 100)
+        else:
+            share = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+        if 0 < share < 1:
+            return share
+        mend = f': {share / 100:.12g} or "{share:.12g} %"' if 1 < share < 100 else ""
+        self._refuse(key, f'a share between 0 and 1 such as 0.999, or per cent in quotes such as "99.9 %"{mend}', value)
+        return None
 
     def place(self, key: str) -> str:
         """Return where ``key`` stands: file and line."""

@@ -2,8 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from barograph_core.steps import Step
+
+# Panes of a window at least: its length is then wrong by 1/60 at most.
+_PANES_PER_WINDOW: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +25,24 @@ def floor_to(time_ms: int, step_ms: int) -> int:
 
 def ceil_to(time_ms: int, step_ms: int) -> int:
     return -(-time_ms // step_ms) * step_ms
+
+
+def coarsest_step(span_ms: int, reach_ms: int, steps: Sequence[Step]) -> int | None:
+    """Return the index of the step at which the oldest part of a window is read.
+
+    The coarsest step of at most 1/60 of the window; a coarser one where that is not kept for long enough.
+    ``None`` when no step is kept for the window.
+
+    Args:
+        span_ms: Length of the window.
+        reach_ms: How far back from now it begins.
+        steps: Of the store, from the finest to the coarsest.
+    """
+    first = max((i for i, step in enumerate(steps) if step.step_ms * _PANES_PER_WINDOW <= span_ms), default=0)
+    for index in range(first, len(steps)):
+        if steps[index].keep_ms >= reach_ms + steps[index].step_ms:
+            return index
+    return None
 
 
 def cover(

@@ -13,7 +13,7 @@ from barograph_core.events.kinds import FAILED, KINDS, Kind
 from barograph_core.settings.config_file import ConfigFile, parse_config, suggestion
 from barograph_core.settings.table_entry import TableEntry
 
-_KEYS: Final = ("rules", "rule", "test")
+_KEYS: Final = ("rules", "rule", "slo", "test")
 _STATES: Final = ("inactive", "pending", "firing")
 _DAY_MS: Final = 86_400_000
 LoadRules = Callable[[ConfigFile], Sequence[Rule]]

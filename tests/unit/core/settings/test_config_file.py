@@ -147,13 +147,13 @@ def test_tables_and_lists_of_tables_are_handed_out() -> None:
 
 def test_unknown_and_misshapen_sections_are_all_reported() -> None:
     """Nothing in the file is silently ignored."""
-    config = config_of("server = 1\n[agregator]\n[rule]\n[[notifier]]\n[[slo]]\n")
+    config = config_of("server = 1\n[agregator]\n[rule]\n[[notifier]]\n[slo]\n")
     assert [str(problem) for problem in check_sections(config)] == [
         "barograph.toml:1: server: must be a table: write [server]",
         "barograph.toml:2: agregator: is not a known section; did you mean 'aggregator'?",
         "barograph.toml:3: rule: must be a list of tables: write [[rule]]",
         "barograph.toml:4: notifier: must be a table: write [notifier]",
-        "barograph.toml:5: slo: is not read by this version",
+        "barograph.toml:5: slo: must be a list of tables: write [[slo]]",
     ]
 
 
