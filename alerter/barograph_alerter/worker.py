@@ -158,8 +158,10 @@ class AlerterHandler:
             closed_at = seen.judged.closed_at_ms if seen else None
             if self._rests(service):
                 continue
-            # Hints of the last step may not have arrived yet, or another alerter may have them.
-            if closed_at is not None and through_ms - closed_at <= 2 * self._step_ms:
+            # Hints of the last step may not have arrived yet, or another alerter may have them. But alerts are pushed
+            # without hints: what was seen long ago may have some by now.
+            is_fresh = seen is not None and self._clock.monotonic_ms() - seen.at_ms < _REST_MS
+            if is_fresh and closed_at is not None and through_ms - closed_at <= 2 * self._step_ms:
                 continue
             state = self._judge.load(service)
             if state.closed_at_ms is None or through_ms - state.closed_at_ms > 2 * self._step_ms:

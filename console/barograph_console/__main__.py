@@ -16,6 +16,7 @@ from barograph_console.store.redis_access import RedisAccess
 from barograph_console.store.redis_alerts import RedisAlerts
 from barograph_console.store.redis_changes import RedisChanges
 from barograph_console.store.redis_ports import RedisHealth, RedisPanes, RedisPipeline
+from barograph_console.store.redis_pushes import RedisPushes
 from barograph_console.store.redis_rules import RedisRules
 from barograph_console.store.redis_silences import RedisSilences
 from barograph_core.clock import SystemClock
@@ -67,6 +68,7 @@ def make_ports(start: Start[ConsoleSettings], pool: ConnectionPool, access: Acce
         access=access,
         rules=RedisRules(pool, start.server.prefix, clock),
         silences=RedisSilences(pool, layouts, clock),
+        pushes=RedisPushes(pool, layouts, start.server.steps[0].step_ms, clock),
     )
 
 

@@ -2,11 +2,18 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal, Self
 from urllib.parse import urlencode
 
-from barograph_core.alerts.record import AlertState, Contributor, Severity, contributors_to_plain, episode_key
+from barograph_core.alerts.record import (
+    AlertState,
+    Contributor,
+    Severity,
+    alertname_of,
+    contributors_to_plain,
+    episode_key,
+)
 from barograph_core.alerts.transition import Transition
 
 BODY_VERSION: Final = 1
@@ -29,6 +36,8 @@ class Notification:
         first_ref: The channel's own reference (``Sent.ref``) for the first message about this episode, so that this
             one can stand in its thread; empty for the first message.
         console_url: The alert on the console's page; empty when the notifier does not know the console's address.
+        annotations: Of a pushed alert: what the other program says of it.
+        source_url: Of a pushed alert: where the other program shows it.
         title: What the channel's own template makes of it; empty for the plain title.
         body: The same for the text below, several lines and in the channel's markup; empty for the plain text.
         flag: ``acknowledged`` or ``unacknowledged`` when that alone has changed while the alert fires, by ``actor``:
@@ -55,6 +64,8 @@ class Notification:
     missing: tuple[str, ...] = ()
     first_ref: str = ""
     console_url: str = ""
+    annotations: Mapping[str, str] = field(default_factory=dict[str, str])
+    source_url: str = ""
     title: str = ""
     body: str = ""
     flag: str = ""
@@ -81,7 +92,7 @@ class Notification:
             labels=dict(transition.labels),
             value=transition.value,
             threshold=transition.threshold,
-            summary=transition.summary or f"{transition.rule} on {transition.service}",
+            summary=transition.summary or f"{alertname_of(transition.rule)} on {transition.service}",
             started_at_ms=transition.told_episode_ms,
             changed_at_ms=transition.at_ms,
             contributors=transition.contributors,
@@ -93,6 +104,8 @@ class Notification:
             flag=transition.flag if is_flag else "",
             note=transition.note if is_flag else "",
             until_ms=transition.until_ms if is_flag else None,
+            annotations=dict(transition.annotations),
+            source_url=transition.source_url,
         )
 
     def to_body(self, key: str) -> dict[str, object]:
@@ -125,6 +138,8 @@ class Notification:
             "actor": self.actor,
             "missing": list(self.missing),
             "console_url": self.console_url,
+            **({"annotations": dict(self.annotations)} if self.annotations else {}),
+            **({"source_url": self.source_url} if self.source_url else {}),
         }
 
 

@@ -166,7 +166,7 @@ class FakeConsole:
         if request.method == "DELETE":
             behaviour.posted.append(path)
             self.ranker.silenced = [one for one in self.ranker.silenced if one["id"] != path.split("/")[1]]
-            return JSONResponse({})
+            return JSONResponse({}, background=BackgroundTask(self._say_silences))
         if behaviour.wants_token:
             return _problem(401, "unauthorized", "a token is wanted")
         if path in behaviour.failing:
@@ -181,6 +181,7 @@ class FakeConsole:
             "overview": lambda: ranker.overview(dict(asked), now_ms, behaviour.seq),
             "alerts/history": lambda: {"entries": ranker.history(), "next_before": None},
             "deliveries": lambda: {"deliveries": ranker.deliveries()},
+            "silences": lambda: {"silences": list(ranker.silenced)},
             "endpoints": lambda: {"endpoints": _table(ranker, now_ms, int(asked["limit"]))},
             "rules": lambda: {"rules": [{"name": f"rule-{i}", "service": ""} for i in range(14)]},
             "pipeline/summary": lambda: ranker.pipeline(now_ms),
@@ -209,7 +210,8 @@ class FakeConsole:
             return JSONResponse({"alerts": 1, "ids": []})
         self.behaviour.keys.append(request.headers["idempotency-key"])
         if path == "silences":
-            return JSONResponse(self._silence(await request.json()))
+            made = self._silence(await request.json())
+            return JSONResponse(made, background=BackgroundTask(self._say_silences))
         return self._act(path.split("/")[1], path.split("/")[2], await request.json())
 
     def _silence(self, asked: dict[str, Any]) -> dict[str, Any]:
@@ -222,6 +224,11 @@ class FakeConsole:
         }  # fmt: skip
         self.ranker.silenced.append(made)
         return made
+
+    async def _say_silences(self) -> None:
+        """Say which silences there are now and what they mute, as the hub does."""
+        muted = {one["id"]: one["silenced_by"] for one in self.ranker.alerts() if one["silenced_by"]}
+        await self._say({"type": "silence", "silences": list(self.ranker.silenced), "silenced": muted, "changes": []})
 
     def _act(self, alert_id: str, action: str, asked: dict[str, str]) -> Response:
         ranker = self.ranker

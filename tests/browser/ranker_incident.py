@@ -146,7 +146,18 @@ class Incident(Traffic):
             "similar": [
                 {
                     "started_at_ms": now_ms - 3 * DAY_MS, "ended_at_ms": now_ms - 3 * DAY_MS + 22 * MINUTE_MS,
-                    "actor": "tom", "note": "bad weights, rolled back",
+                    "actor": "tom", "acked_by": "mira", "note": "bad weights, rolled back",
+                    "deeds": [
+                        {"at_ms": now_ms - 3 * DAY_MS, "what": "acknowledged", "actor": "mira", "note": "looking"},
+                        {
+                            "at_ms": now_ms - 3 * DAY_MS + 22 * MINUTE_MS, "what": "resolved", "actor": "tom",
+                            "note": "bad weights, rolled back",
+                        },
+                    ],
+                },
+                {
+                    "started_at_ms": now_ms - 9 * DAY_MS, "ended_at_ms": now_ms - 9 * DAY_MS + 4 * MINUTE_MS,
+                    "actor": "", "acked_by": "", "note": "", "deeds": [],
                 },
             ],
         }  # fmt: skip

@@ -337,7 +337,7 @@ def end_unknown(plan: RulePlan, state: ServiceState, now_ms: int) -> list[Change
     changes: list[Change] = []
     for record in list(state.records.values()):
         rule = plan.by_name.get(record.rule)
-        if is_overflow_of(record, plan.by_name):
+        if record.is_pushed or is_overflow_of(record, plan.by_name):
             continue
         if rule is None or plan.values_of(rule, record) is None:
             outcome = remove(record, now_ms)

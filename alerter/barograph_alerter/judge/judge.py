@@ -27,6 +27,7 @@ from barograph_core.clock import Clock
 from barograph_core.errors import BarographError
 from barograph_core.keyspace.keys import ShardKeys
 from barograph_core.log_limit import LogLimit
+from barograph_core.pushed.life import end_lapsed
 from barograph_core.server.connection import Connection
 from barograph_core.server.replies import EntryId
 from barograph_core.workers.counters import WorkerCounters
@@ -185,7 +186,8 @@ class Judge:
             if panes is None:
                 self._writer.acknowledge(sorted(ids))
                 return Judged(state.closed_at_ms)
-            case = _Case(service, plan, state, panes, revised, EvaluationErrors())
+            applying = self._applying(service, plan, state, panes)
+            case = _Case(service, applying, state, panes, revised, EvaluationErrors())
             judgement = self._look(case)
             self._count(service, case.errors)
             failure = self._states.write(service, state, judgement, ids if judgement.is_complete else frozenset())
@@ -194,6 +196,14 @@ class Judge:
             if judgement.is_complete:
                 is_idle = panes.is_empty and state.is_empty and not plan.fires_on_silence
                 return Judged(state.closed_at_ms, not state.is_empty, state.has_pending, is_idle)
+
+    def _applying(self, service: str, plan: RulePlan, state: ServiceState, panes: ServicePanes) -> RulePlan:
+        """Return ``plan``; where only pushed alerts are known of the service, without what alerts on silence."""
+        if not plan.asks_who_lives or not panes.is_empty or state.flaps or self._cache.has_stored(service):
+            return plan
+        firing = (plan.by_name.get(record.rule) for record in state.records.values())
+        is_asked = any(rule is not None and rule.no_data == "alert" for rule in firing)
+        return plan if is_asked else plan.without_silence
 
     def _look(self, case: _Case) -> Judgement:
         """Judge up to a bounded number of panes, and apply the changes to the state."""
@@ -311,12 +321,12 @@ class Judge:
         ]
 
     def _due_by_time(self, state: ServiceState, changes: Sequence[Change]) -> list[Change]:
-        """Return the ends of acknowledgements, and a reminder for each firing that a channel was not told of.
+        """Return the ends of acknowledgements and of pushed alerts, and reminders of what a channel was not told of.
 
         The server drops the reminders that are not due.
         """
         now_ms = self._clock.now_ms()
-        ended = state.end_acknowledgements(now_ms)
+        ended = end_lapsed(state, now_ms) + state.end_acknowledgements(now_ms)
         fresh = {change.alert_id for change in (*changes, *ended) if change.transition is not None}
         return ended + [
             replace(

@@ -1,5 +1,6 @@
 """The rules in force for a service, arranged so that a moment looks only at those that may change an alert."""
 
+import functools
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -67,6 +68,11 @@ class RulePlan:
         self._selections, always = self._arranged()
         self._always = frozenset(always)
         self._values: dict[str, dict[str, Values | None]] = {}
+
+    @functools.cached_property
+    def without_silence(self) -> "RulePlan":
+        """Return the plan without the rules that alert where there is no data."""
+        return RulePlan([rule for rule in self.rules if rule.no_data != "alert"])
 
     def _arranged(self) -> tuple[list[_Selection], list[int]]:
         """Return the selections that are screened, and the numbers of the rules that every moment looks at."""

@@ -12,11 +12,9 @@ from typing import Any, Final
 from barograph_alerter.judge.fact import Fact, Identity, Move, Transitioned
 from barograph_alerter.rules.rule import Rule
 from barograph_core.alerts import reason
+from barograph_core.alerts.by_hand import MUTED_BY_HAND_MS
 from barograph_core.alerts.change import CooldownMode
 from barograph_core.alerts.record import AlertRecord, AlertState
-
-# How long a resolution by hand mutes a breach that goes on.
-MUTED_BY_HAND_MS: Final = 86_400_000
 
 
 def advance(rule: Rule, identity: Identity, record: AlertRecord | None, fact: Fact, now_ms: int) -> Transitioned:

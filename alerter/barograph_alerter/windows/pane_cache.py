@@ -130,6 +130,10 @@ class PaneCache:
         """Return until when a producer of ``service`` counts as alive; 0 when none is listed."""
         return self._store.heard_until_ms(service)
 
+    def has_stored(self, service: str) -> bool:
+        """Say whether any closed pane of ``service`` is stored: one with events, now or long ago."""
+        return self._store.has_blocks(service)
+
     def missing_instances(self, service: str, end_ms: int, most: int) -> tuple[str, ...]:
         """Return up to ``most`` instances that have not shipped all before ``end_ms``."""
         return self._store.missing_instances(service, end_ms, most)

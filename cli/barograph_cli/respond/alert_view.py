@@ -48,7 +48,14 @@ def alert_document(record: AlertRecord, silences: Sequence[Silence]) -> dict[str
         "changed_at_ms": record.changed_at_ms,
         "ack": None if record.ack is None else record.ack.to_plain(),
         "silenced_by": [one.silence_id for one in silences],
+        **_pushed_facts(record),
     }
+
+
+def _pushed_facts(record: AlertRecord) -> dict[str, object]:
+    if record.ends_ms is None:
+        return {}
+    return {"ends_ms": record.ends_ms, "annotations": dict(record.annotations), "source_url": record.source_url}
 
 
 def case_document(case: Case) -> dict[str, object]:
@@ -104,6 +111,8 @@ def case_lines(case: Case, now_ms: int) -> Iterator[Text]:
         ("value / limit", value_text(record)),
         ("contributors", "; ".join(f"{labels_text(one.labels)} {one.share_ratio:.0%}" for one in record.contributors)),
         ("runbook", one_line(record.runbook, 500)),
+        ("source", one_line(record.source_url, 500)),
+        ("pushed", "" if record.ends_ms is None else f"ends {moment_text(record.ends_ms)} unless it is pushed again"),
     ]
     for name, text in facts:
         if text:

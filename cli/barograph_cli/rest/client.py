@@ -66,23 +66,39 @@ class ConsoleClient:
             raise self._stranger()
         return answer
 
-    def post(self, path: str, body: Mapping[str, object]) -> None:
+    def post(self, path: str, body: Mapping[str, object]) -> Fields:
         """Ask for a change at ``/api/v1`` + ``path``: once, even where the answer is lost and it is asked for again.
+
+        Returns:
+            The answer.
 
         Raises:
             ConsoleError: It was refused, or nothing came back.
         """
+        return self._change("POST", path, path, json.dumps(body).encode())
+
+    def delete(self, path: str, parameters: Parameters = ()) -> None:
+        """Ask for the end of what is at ``/api/v1`` + ``path``.
+
+        Raises:
+            ConsoleError: It was refused, or nothing came back.
+        """
+        query = urlencode([(name, value) for name, value in parameters if value])
+        self._change("DELETE", path, path + (f"?{query}" if query else ""), None)
+
+    def _change(self, method: str, path: str, target: str, body: bytes | None) -> Fields:
         headers = {**self._http.headers, "Content-Type": "application/json", "Idempotency-Key": uuid.uuid4().hex}
-        url, packed = f"{self.url}/api/v1{path}", json.dumps(body).encode()
+        url = f"{self.url}/api/v1{target}"
         try:
-            status, answer = self._read(url, "POST", packed, headers)
+            status, answer = self._read(url, method, body, headers)
         except ConsoleError:
             # The request may have arrived: the key lets the console apply it once.
-            status, answer = self._read(url, "POST", packed, headers)
+            status, answer = self._read(url, method, body, headers)
         if status == 409:
             raise ConsoleError(f"The console refuses it: {_detail(_parsed(answer))}.", "")
         if status != 200:
             raise self._refusal(status, path, _parsed(answer))
+        return _parsed(answer) or Fields({})
 
     def _read(
         self, url: str, method: str = "GET", body: bytes | None = None, headers: Mapping[str, str] | None = None

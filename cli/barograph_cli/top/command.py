@@ -5,6 +5,7 @@ import contextlib
 import getpass
 import os
 import sys
+from collections.abc import Sequence
 from typing import Final
 
 from rich.console import Console, RenderableType
@@ -18,6 +19,7 @@ from barograph_cli.rest.source import TOKEN_VARIABLE, add_source_arguments, read
 from barograph_cli.top.acting import Actions
 from barograph_cli.top.feed import Feed
 from barograph_cli.top.keyboard import read_keys, single_keys
+from barograph_cli.top.rows import Alert
 from barograph_cli.top.verdict import in_order
 from barograph_cli.top.view import Choice, keys_line, render
 from barograph_core.clock import Clock, SystemClock
@@ -82,10 +84,17 @@ def _watch(feed: Feed, client: ConsoleClient, clock: Clock, screen: Console) -> 
                     feed.step_service(_SERVICES[key])
                     choice = Choice()
                 elif key == "a" and alerts:
-                    actions.toggle(next((one for one in alerts if one.id == choice.alert_id), alerts[0]))
+                    actions.toggle(_chosen(alerts, choice))
+                elif key == "s" and alerts:
+                    actions.silence(_chosen(alerts, choice))
                 else:
                     actions.said = ""
                     choice.press(key, [one.id for one in alerts])
+
+
+def _chosen(alerts: Sequence[Alert], choice: Choice) -> Alert:
+    """Return the alert that keys act on: the chosen one, or the first."""
+    return next((one for one in alerts if one.id == choice.alert_id), alerts[0])
 
 
 def _filled(body: RenderableType, keys: Text) -> RenderableType:

@@ -1,11 +1,14 @@
 """What the console's answers say of one service, row by row: figures, alerts, the pipeline. Names are safe to print."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import cast
+from dataclasses import dataclass, field
+from typing import Final, cast
 
 from barograph_cli.rest.fields import Fields
 from barograph_core.text.one_line import one_line
+
+# Begins the rule of an alert that another program pushed. Silences name it without that.
+_PUSHED: Final = "ext/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,11 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """An alert that is pending or firing. ``standing``: ``silenced`` and ``acknowledged`` tell firing ones apart."""
+    """An alert that is pending or firing.
+
+    ``standing``: ``silenced`` and ``acknowledged`` tell firing ones apart. ``matched``: what exactly this alert is
+    silenced by, as the console names it, not to be printed.
+    """
 
     id: str
     rule: str
@@ -68,6 +75,7 @@ class Alert:
     begun_ms: int
     acked_by: str
     parts: tuple[Part, ...] = ()
+    matched: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +176,11 @@ def read_alert(row: Fields) -> Alert:
         begun_ms=row.moment("fired_at_ms") or row.count("started_at_ms"),
         acked_by=one_line(ack.text("actor"), 40) if ack else "",
         parts=tuple(parts),
+        matched={
+            "alertname": row.text("rule").removeprefix(_PUSHED),
+            "service": row.text("service"),
+            **row.labels("labels"),
+        },
     )
 
 

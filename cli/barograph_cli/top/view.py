@@ -85,7 +85,15 @@ def keys_line(said: str = "") -> Text:
     """Return the keys and what they do, or what the last action came to."""
     if said:
         return Text(said, "bold", no_wrap=True, overflow="ellipsis")
-    keys = (("q", "quit"), ("↑↓", "choose"), ("⏎", "why"), ("a", "acknowledge"), ("tab", "next service"), ("?", "help"))
+    keys = (
+        ("q", "quit"),
+        ("↑↓", "choose"),
+        ("⏎", "why"),
+        ("a", "ack"),
+        ("s", "silence"),
+        ("tab", "next service"),
+        ("?", "help"),
+    )
     line = Text(no_wrap=True, overflow="ellipsis")
     for key, does in keys:
         line.append(key, "bold").append(f" {does}   ", "dim")
@@ -251,6 +259,7 @@ def _help() -> Table:
         ("↑ ↓", "choose an alert"),
         ("Enter", "why it fires: its condition with its values"),
         ("a", "acknowledge the alert, or take that back"),
+        ("s", "silence the alert for an hour, or end the silence that was made here"),
         ("Tab", "the next service; Shift-Tab the one before"),
         ("Esc", "nothing chosen"),
         ("q", "quit"),

@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from barograph_console.access.identity import ANONYMOUS, RouteRule, identity_of
 from barograph_console.alertmanager.configuration import NO_CHANNEL, configuration_text
+from barograph_console.alertmanager.pushed_wire import read_pushes
 from barograph_console.alertmanager.wire import alert_document, asked_silence, in_order, silence_document
 from barograph_console.alerts.silence_rows import active_silences, silenced_by
 from barograph_console.store.ports import Ports
@@ -30,7 +31,15 @@ VERSION: Final = "0.25.0"
 _BODY_BYTES: Final = 65_536
 _READS: Final = frozenset({Role.READ, Role.ADMIN, Role.ALERTS})
 _CHANGES: Final = frozenset({Role.ADMIN, Role.ALERTS})
-RULES: Final = (RouteRule(path=f"{PREFIX}/", roles=_READS, max_body_bytes=_BODY_BYTES),)
+# Prometheus pushes up to 256 alerts at once.
+_PUSH_BYTES: Final = 2_097_152
+RULES: Final = (
+    RouteRule(path=f"{PREFIX}/alerts", roles=_READS, max_body_bytes=_PUSH_BYTES),
+    RouteRule(path=f"{PREFIX}/", roles=_READS, max_body_bytes=_BODY_BYTES),
+)
+_NO_RIGHT: Final = "this needs a token with the role admin or alerts"
+# Limit of the problems that one answer names.
+_NAMED: Final = 10
 Filters = Annotated[list[str], Query(alias="filter", max_length=20)]
 Switch = Annotated[bool, Query()]
 
@@ -49,6 +58,7 @@ class AlertmanagerRoutes:
             ("GET", "/status", self.status),
             ("GET", "/receivers", self.receivers),
             ("GET", "/alerts", self.alerts),
+            ("POST", "/alerts", self.post_alerts),
             ("GET", "/alerts/groups", self.groups),
             ("GET", "/silences", self.silences),
             ("POST", "/silences", self.post_silence),
@@ -123,13 +133,17 @@ class AlertmanagerRoutes:
         found = next((one for one in self._ports.silences.all() if one.silence.silence_id == silence_id), None)
         return _unknown(silence_id) if found is None else silence_document(found, self._clock.now_ms())
 
+    async def post_alerts(self, request: Request) -> Response:
+        body = await request.body()
+        return await run_in_threadpool(self._post_alerts, request, body)
+
     async def post_silence(self, request: Request) -> Response:
         body = await request.body()
         return await run_in_threadpool(self._post_silence, request, body)
 
     def delete_silence(self, request: Request, silence_id: str) -> Response:
         if not _may_change(request):
-            return _refused(403, "this needs a token with the role admin or alerts")
+            return _refused(403, _NO_RIGHT)
         actor = (identity_of(request) or ANONYMOUS).name or "api"
         try:
             self._ports.silences.end(silence_id, actor=actor, note="")
@@ -140,9 +154,24 @@ class AlertmanagerRoutes:
             return _refused(500, error)
         return Response(status_code=200)
 
+    def _post_alerts(self, request: Request, body: bytes) -> Response:
+        if not _may_change(request):
+            return _refused(403, _NO_RIGHT)
+        try:
+            read = read_pushes(load_foreign_json(body), self._clock.now_ms())
+        except ValueError as error:
+            return _refused(400, error)
+        refused = self._ports.pushes.push(read.alerts)
+        problems = [*read.problems, *(f"{one.alert.alertname}: {one.why}" for one in refused)]
+        if not problems:
+            return Response(status_code=200)
+        # The others were taken: who pushes does not try again after this answer.
+        more = f"; and {len(problems) - _NAMED} more" if len(problems) > _NAMED else ""
+        return _refused(400, "; ".join(problems[:_NAMED]) + more)
+
     def _post_silence(self, request: Request, body: bytes) -> Response:
         if not _may_change(request):
-            return _refused(403, "this needs a token with the role admin or alerts")
+            return _refused(403, _NO_RIGHT)
         identity = identity_of(request) or ANONYMOUS
         try:
             silence_id, draft = asked_silence(load_foreign_json(body), actor=identity.name, now_ms=self._clock.now_ms())

@@ -1,9 +1,9 @@
 """Alerts and silences as Alertmanager's API writes them, and silences as clients ask for them. Pure."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, Final, cast
 
+from barograph_console.alertmanager.times import MomentError, moment_of
 from barograph_core.alerts.record import AlertRecord
 from barograph_core.matching.matcher import MatcherError
 from barograph_core.silences.silence import Silence, SilenceError, labels_of, matchers_from_plain, matchers_to_plain
@@ -12,8 +12,6 @@ from barograph_core.text.timestamps import LATEST_MS, format_timestamp
 
 # How long a client may take an alert for firing that it does not ask about again.
 _STANDS_MS: Final = 300_000
-# What Go writes for no time at all.
-_NO_YEAR: Final = "0001-"
 # For a silence that ends when its alerts are resolved; the format has no such end.
 _NO_END_MS: Final = LATEST_MS
 
@@ -23,6 +21,9 @@ def alert_document(
 ) -> dict[str, Any]:
     """Return a firing alert. Its fingerprint is its id.
 
+    A pushed one has the labels, annotations and source that it was pushed with; service and severity are there always,
+    because routes and silences go by them.
+
     Args:
         record: The alert.
         silenced_by: Ids of the silences that mute it now.
@@ -31,17 +32,18 @@ def alert_document(
         page_url: Of the console's page, without a query.
     """
     labels = {name: value for name, value in labels_of(record).items() if name != "rule"}
-    annotations = {"summary": record.summary, "runbook_url": record.runbook}
-    if record.value is not None:
-        annotations["value"] = repr(record.value)
+    annotations = dict(record.annotations)
+    if not record.is_pushed:
+        annotations = {"summary": record.summary, "runbook_url": record.runbook}
+        annotations |= {} if record.value is None else {"value": repr(record.value)}
     return {
         "labels": labels,
         "annotations": {name: value for name, value in annotations.items() if value},
         "startsAt": format_timestamp(record.fired_at_ms or record.changed_at_ms),
-        "endsAt": format_timestamp(now_ms + _STANDS_MS),
+        "endsAt": format_timestamp(now_ms + _STANDS_MS if record.ends_ms is None else record.ends_ms),
         "updatedAt": format_timestamp(record.changed_at_ms),
         "fingerprint": record.alert_id,
-        "generatorURL": f"{page_url}?service={record.service}&alert={record.alert_id}",
+        "generatorURL": record.source_url or f"{page_url}?service={record.service}&alert={record.alert_id}",
         "receivers": [{"name": name} for name in receivers],
         "status": {
             "state": "suppressed" if silenced_by else "active",
@@ -107,37 +109,19 @@ def asked_silence(body: object, *, actor: str, now_ms: int) -> tuple[str, Silenc
         raise SilenceError("matchers", str(error)) from error
     except (KeyError, TypeError, AttributeError) as error:
         raise SilenceError("matchers", "each matcher has a name and a value") from error
-    ends_ms = _moment(given, "endsAt")
+    try:
+        starts_ms, ends_ms = moment_of(given, "startsAt"), moment_of(given, "endsAt")
+    except MomentError as error:
+        raise SilenceError("ends", str(error)) from error
     if ends_ms is None:
         raise SilenceError("ends", "endsAt is missing")
     silence = Silence(
         silence_id="",
         matchers=read,
-        starts_ms=max(_moment(given, "startsAt") or now_ms, 0),
+        starts_ms=max(starts_ms or now_ms, 0),
         ends_ms=None if ends_ms >= _NO_END_MS // 1_000 * 1_000 else ends_ms,
         actor=actor or str(given.get("createdBy") or ""),
         comment=str(given.get("comment") or ""),
         changed_ms=now_ms,
     )
     return str(given.get("id") or ""), silence
-
-
-def _moment(given: Mapping[str, Any], name: str) -> int | None:
-    """Return a time in ms since the epoch; ``None`` where it is left out, or is Go's word for none."""
-    text = given.get(name)
-    if text is None or text == "" or str(text).startswith(_NO_YEAR):
-        return None
-    try:
-        # Go writes nanoseconds, which Python does not read.
-        moment = datetime.fromisoformat(_microseconds(str(text)))
-    except ValueError as error:
-        raise SilenceError("ends", f"{name} {str(text)[:40]!r} is no time such as 2026-11-29T15:36:26.152Z") from error
-    return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1_000)
-
-
-def _microseconds(text: str) -> str:
-    head, dot, rest = text.partition(".")
-    if not dot:
-        return text
-    digits = rest[: len(rest) - len(rest.lstrip("0123456789"))]
-    return f"{head}.{digits[:6]}{rest[len(digits) :]}"

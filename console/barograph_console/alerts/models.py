@@ -63,6 +63,9 @@ class AlertFacts(BaseModel):
     is_flapping: bool = Field(
         default=False, description="whether it fires and resolves again and again, so that channels get updates only"
     )
+    ends_at_ms: int | None = Field(
+        default=None, description="of a pushed alert: when it ends unless it is pushed again; null: one of our rules"
+    )
 
 
 class Alert(AlertFacts):

@@ -53,6 +53,13 @@ def rows_about(held: Iterable[HeldSilence], service: str, now_ms: int) -> list[S
     ]
 
 
+def next_change_ms(held: Iterable[HeldSilence], now_ms: int) -> float:
+    """Return when a silence begins or ends by itself next; infinity for never."""
+    running = [one.silence for one in held if one.silence.state_at(now_ms) != "expired"]
+    times = [one.starts_ms for one in running] + [one.ends_ms for one in running if one.ends_ms is not None]
+    return min((at_ms for at_ms in times if at_ms > now_ms), default=float("inf"))
+
+
 def active_silences(held: Iterable[HeldSilence], now_ms: int) -> Sequence[Silence]:
     """Return the silences that mute alerts now."""
     return [one.silence for one in held if one.silence.state_at(now_ms) == "active"]

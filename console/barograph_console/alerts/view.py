@@ -36,6 +36,7 @@ def alert_row(record: AlertRecord, rules: PublishedRules | None, silences: Seque
         is_flapping=record.is_flapping,
         **_hold(record, rule),
         unit=_unit(rule),
+        ends_at_ms=record.ends_ms,
         why="" if rule is None or record.is_no_data else condition_text(rule, leading_value(rule, record.value)),
     )
 

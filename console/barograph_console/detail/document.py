@@ -7,7 +7,7 @@ from typing import Final
 from barograph_console.alerts.episodes import Episode, episodes_of
 from barograph_console.alerts.models import Alert
 from barograph_console.alerts.view import delivery_row
-from barograph_console.detail.models import AlertDetail, LogRow, RuleSeries, SimilarEpisode, What, Why
+from barograph_console.detail.models import AlertDetail, DeedRow, LogRow, RuleSeries, SimilarEpisode, What, Why
 from barograph_console.serving.numbers import significant
 from barograph_console.store.ports import AlertEntry
 from barograph_core.alerts.condition_text import condition_text, leading_value
@@ -28,6 +28,8 @@ class Found:
         values: Values of the condition, as far as they are known.
         series: What its rule looks at.
         quiet_until_ms: When the cooldown ends that holds a notification back; ``None``: it holds none back.
+        annotations: Of a pushed alert: what the other program says of it.
+        source_url: Of a pushed alert: where the other program shows it.
     """
 
     row: Alert
@@ -35,6 +37,8 @@ class Found:
     values: Mapping[str, float] = field(default_factory=dict[str, float])
     series: RuleSeries | None = None
     quiet_until_ms: int | None = None
+    annotations: Mapping[str, str] = field(default_factory=dict[str, str])
+    source_url: str = ""
 
 
 def alert_detail(found: Found, entries: Sequence[AlertEntry], deliveries: Sequence[Delivery]) -> AlertDetail:
@@ -55,6 +59,8 @@ def alert_detail(found: Found, entries: Sequence[AlertEntry], deliveries: Sequen
         notify_reason="" if last is None or last.notify else last.reason,
         log=alert_log(entries, deliveries, row.started_at_ms),
         deliveries=[delivery_row(one) for one in sorted(deliveries, key=lambda one: one.id, reverse=True)],
+        annotations=dict(found.annotations),
+        source_url=found.source_url,
         similar=similar_episodes(entries, row),
     )
 
@@ -91,12 +97,13 @@ def alert_log(entries: Iterable[AlertEntry], deliveries: Iterable[Delivery], epi
 
 def similar_episodes(entries: Iterable[AlertEntry], row: Alert) -> list[SimilarEpisode]:
     """Return the last three episodes of the same alert that have ended, the newest first."""
+    transitions = [entry.transition for entry in entries]
     ended = [
         one
-        for one in episodes_of([entry.transition for entry in entries])
+        for one in episodes_of(transitions)
         if one.end_ms is not None and one.firing_ms is not None and one.episode_ms != row.started_at_ms
     ]
-    return [_similar(one) for one in ended[::-1][:_SIMILAR]]
+    return [_similar(one, transitions) for one in ended[::-1][:_SIMILAR]]
 
 
 def _why(found: Found) -> Why | None:
@@ -118,7 +125,17 @@ def _what(transition: Transition) -> What:
             return transition.after.value
 
 
-def _similar(episode: Episode) -> SimilarEpisode:
+def _similar(episode: Episode, transitions: Iterable[Transition]) -> SimilarEpisode:
+    deeds = [
+        DeedRow(at_ms=one.at_ms, what=_what(one), actor=one.actor, note=one.note)
+        for one in transitions
+        if one.episode_ms == episode.episode_ms and one.actor
+    ]
     return SimilarEpisode(
-        started_at_ms=episode.episode_ms, ended_at_ms=episode.end_ms or episode.episode_ms, actor=episode.actor
+        started_at_ms=episode.episode_ms,
+        ended_at_ms=episode.end_ms or episode.episode_ms,
+        actor=episode.actor,
+        acked_by=next((one.actor for one in deeds if one.what == "acknowledged"), ""),
+        note=next((one.note for one in reversed(deeds) if one.note), ""),
+        deeds=deeds,
     )

@@ -61,12 +61,24 @@ class LogRow(BaseModel):
     note: str = Field(default="", description="what the person says about it; else the cause, or why it was not sent")
 
 
+class DeedRow(BaseModel):
+    """What a person did in an episode."""
+
+    at_ms: int
+    what: What
+    actor: str
+    note: str
+
+
 class SimilarEpisode(BaseModel):
     """An earlier episode of the same alert."""
 
     started_at_ms: int
     ended_at_ms: int
     actor: str = Field(description="who resolved it by hand; empty when it ended by itself")
+    acked_by: str = Field(description="who acknowledged it first; empty when nobody did")
+    note: str = Field(description="the last note that somebody left; empty when nobody did")
+    deeds: list[DeedRow] = Field(description="who did what, the oldest first")
 
 
 class AlertDetail(AlertFacts):
@@ -80,4 +92,8 @@ class AlertDetail(AlertFacts):
     notify_reason: str = Field(description="why channels were not told of the last change; empty when they were")
     log: list[LogRow] = Field(description="what happened in this episode, the oldest first")
     deliveries: list[DeliveryRow]
+    annotations: dict[str, str] = Field(
+        default_factory=dict, description="of a pushed alert: what the other program says of it"
+    )
+    source_url: str = Field(default="", description="of a pushed alert: where the other program shows it")
     similar: list[SimilarEpisode] = Field(description="the last three episodes before, the newest first")

@@ -62,7 +62,8 @@ class DetailRoutes:
             quiet_until_ms = self._ports.alerts.quiet_until(record.service, record.alert_id)
         closed_ms = self._ports.panes.services().get(row.service)
         if rule is None or closed_ms is None:
-            return Found(row, rule, quiet_until_ms=quiet_until_ms)
+            told = record or entries[-1].transition
+            return Found(row, rule, {}, None, quiet_until_ms, told.annotations, told.source_url)
         alert = AlertSpan(
             labels=row.labels,
             started_ms=row.started_at_ms,

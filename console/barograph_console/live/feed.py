@@ -5,22 +5,31 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-from barograph_console.alerts.silence_rows import active_silences
+from barograph_console.alerts.silence_rows import active_silences, next_change_ms
 from barograph_console.health.pipeline_summary import PipelineSummary, pipeline_summary
 from barograph_console.live.cards import Cards
 from barograph_console.live.hub import ALL
-from barograph_console.live.messages import Message, alert_messages
+from barograph_console.live.messages import Message, alert_messages, silence_message
 from barograph_console.live.reader import ChangeReader
 from barograph_console.live.service_topic import ServiceTopic
 from barograph_console.live.work_queue import Asked, WorkQueue
 from barograph_console.overview.releases import ReleaseReader
 from barograph_console.reading.first_pane import FirstPanes
 from barograph_console.serving.memo import Memo
-from barograph_console.store.ports import AlertEntry, Change, ChangesMissed, ChangeSource, PaneClosed, Ports
+from barograph_console.store.ports import (
+    AlertEntry,
+    Change,
+    ChangesMissed,
+    ChangeSource,
+    PaneClosed,
+    Ports,
+    SilenceChanged,
+)
 from barograph_core.clock import Clock
 from barograph_core.errors import BarographError
 from barograph_core.log_limit import ONCE, LogLimit
 from barograph_core.pipeline.status import PipelineStatus
+from barograph_core.silences.entry import SilenceEntry
 
 log = logging.getLogger(__name__)
 # A topic that had no tick for this long gets one without figures, so that its clients know that we live.
@@ -62,6 +71,8 @@ class LiveFeed:
         self._cards: Cards | None = None
         self._cards_ms = float("-inf")
         self._revised_ms: dict[str, float] = {}
+        # When a silence begins or ends by itself, by the wall clock; 0 before the first look.
+        self._silence_due_ms = 0.0
         self._waiting: set[str] = set()
         self._log_limit = LogLimit(ONCE)
         self._thread: threading.Thread | None = None
@@ -145,6 +156,9 @@ class LiveFeed:
             for known in self._topics.values():
                 known.is_revised = known.is_loaded
         self._publish_alerts([change for change in changes if isinstance(change, AlertEntry)], publisher)
+        silenced = [change.entry for change in changes if isinstance(change, SilenceChanged)]
+        if silenced or self._clock.now_ms() >= self._silence_due_ms:
+            self._publish_silences(silenced, publisher)
         through: dict[str, int] = {}
         for change in changes:
             if isinstance(change, PaneClosed):
@@ -216,6 +230,30 @@ class LiveFeed:
         for service, message in alert_messages(wanted, records, rules, silences):
             publisher.publish(service, *message)
             self._publish_to_all(message, publisher)
+
+    def _publish_silences(self, entries: Sequence[SilenceEntry], publisher: Publisher) -> None:
+        """Say what is muted now to all who follow a service: somebody has changed a silence, or its time has come.
+
+        Raises:
+            BarographError: The server is away. Who follows asks for the whole state then.
+        """
+        now_ms = self._clock.now_ms()
+        try:
+            held = self._ports.silences.all()
+            records = self._ports.alerts.records(sorted(self._topics)) if held or entries else []
+        except BarographError:
+            for topic in self._topics.values():
+                topic.is_revised = topic.is_revised or bool(entries)
+            raise
+        is_due, self._silence_due_ms = self._silence_due_ms > 0, next_change_ms(held, now_ms)
+        if not entries and not is_due:
+            # The first look: the state that clients ask for has it all.
+            return
+        for service, topic in self._topics.items():
+            if topic.is_loaded:
+                own = [record for record in records if record.service == service]
+                publisher.publish(service, *silence_message(service, held, own, entries, now_ms))
+        self._publish_to_all(silence_message("", (), (), entries, now_ms), publisher)
 
     def _publish_to_all(self, message: Message, publisher: Publisher) -> None:
         if self._cards is not None:

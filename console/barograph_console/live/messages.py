@@ -5,11 +5,14 @@ from typing import Final, NamedTuple
 
 from pydantic_core import to_json
 
+from barograph_console.alerts.silence_rows import active_silences, rows_about, silenced_by
 from barograph_console.alerts.view import alert_row
 from barograph_console.store.ports import AlertEntry
 from barograph_core.alerts.published_rules import PublishedRules
 from barograph_core.alerts.record import AlertRecord
+from barograph_core.silences.entry import SilenceEntry
 from barograph_core.silences.silence import Silence
+from barograph_core.silences.store import HeldSilence
 
 PROTOCOL: Final = 1
 TICK_MS: Final = 1_000
@@ -95,6 +98,33 @@ def alert_messages(
             "change": change,
         }
         yield transition.service, Message("alert", members_of(document))
+
+
+def silence_message(
+    service: str,
+    held: Iterable[HeldSilence],
+    records: Iterable[AlertRecord],
+    entries: Sequence[SilenceEntry],
+    now_ms: int,
+) -> Message:
+    """Return what the silences of a service are now, and which alerts they mute: it takes the place of all before.
+
+    Args:
+        service: Whose alerts.
+        held: Every silence.
+        records: The alerts of the service.
+        entries: What brought it about; empty where only time did.
+        now_ms: Wall time.
+    """
+    known = list(held)
+    active = active_silences(known, now_ms)
+    muted = {one.alert_id: ids for one in records if one.is_active and (ids := silenced_by(one, active))}
+    changes = [
+        {"id": one.silence_id, "what": one.change, "actor": one.actor, "note": one.note, "reason": one.reason}
+        for one in dict.fromkeys(entries)
+    ]
+    document = {"at_ms": now_ms, "silences": rows_about(known, service, now_ms), "silenced": muted, "changes": changes}
+    return Message("silence", members_of(document))
 
 
 def _record_of(entry: AlertEntry) -> AlertRecord:

@@ -14,7 +14,10 @@ from barograph_core.alerts.transition import Transition
 from barograph_core.events.kinds import Kind, Labels
 from barograph_core.pipeline.deliveries import DeliveryPage
 from barograph_core.pipeline.status import PipelineStatus, ServiceProducers
+from barograph_core.pushed.pushed_alert import PushedAlert
+from barograph_core.pushed.pushing import RefusedPush
 from barograph_core.server.replies import EntryId
+from barograph_core.silences.entry import SilenceEntry
 from barograph_core.silences.silence import Silence
 from barograph_core.silences.store import HeldSilence
 from barograph_core.steps import Step
@@ -98,11 +101,18 @@ class PaneClosed:
 
 
 @dataclass(frozen=True, slots=True)
+class SilenceChanged:
+    """A silence was added, changed or ended. Each shard says so by itself: a silence lies on all of them."""
+
+    entry: SilenceEntry
+
+
+@dataclass(frozen=True, slots=True)
 class ChangesMissed:
     """Changes may have gone unread: the server was away. What is known has to be read again."""
 
 
-Change = PaneClosed | AlertEntry | ChangesMissed
+Change = PaneClosed | AlertEntry | SilenceChanged | ChangesMissed
 
 
 class Retention(NamedTuple):
@@ -253,6 +263,12 @@ class SilenceSource(Protocol):
     def end(self, silence_id: str, *, actor: str, note: str) -> Silence: ...
 
 
+class PushTarget(Protocol):
+    def push(self, alerts: Sequence[PushedAlert]) -> list[RefusedPush]:
+        """Take alerts that another program pushes; return those that are refused."""
+        ...
+
+
 class HealthProbe(Protocol):
     def problems(self) -> list[ReadinessProblem]:
         """Return why requests would fail, or find figures that stand still; empty when all is well."""
@@ -290,3 +306,4 @@ class Ports:
     access: AccessSource
     rules: RuleSource
     silences: SilenceSource
+    pushes: PushTarget

@@ -5,13 +5,14 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from barograph_console.store.connection_pool import ConnectionPool
-from barograph_console.store.ports import AlertEntry, Change, PaneClosed
+from barograph_console.store.ports import AlertEntry, Change, PaneClosed, SilenceChanged
 from barograph_core.alerts.transition import Transition, is_about_alert
 from barograph_core.errors import MalformedEventError
 from barograph_core.keyspace.keys import ShardKeys
 from barograph_core.keyspace.layout import LayoutView
 from barograph_core.server.connection import Connection
 from barograph_core.server.replies import Entry, as_entries, as_list, as_text
+from barograph_core.silences.entry import KIND, SilenceEntry
 
 log = logging.getLogger(__name__)
 _ENTRIES: Final = 500
@@ -84,9 +85,11 @@ def _closed(entry: Entry) -> Iterator[Change]:
 
 
 def _alert(entry: Entry) -> Iterator[Change]:
-    if not is_about_alert(entry.fields):
-        return
+    """Yield what an entry of the stream `alerts` says; nothing for kinds that only newer versions know."""
     try:
-        yield AlertEntry(entry.id, Transition.from_fields(entry.fields))
+        if is_about_alert(entry.fields):
+            yield AlertEntry(entry.id, Transition.from_fields(entry.fields))
+        elif entry.fields.get(b"kind") == KIND.encode():
+            yield SilenceChanged(SilenceEntry.from_fields(entry.fields))
     except MalformedEventError as error:
         log.warning("console.entry_unreadable", extra={"entry_id": str(entry.id), "reason": error.reason})

@@ -1,6 +1,7 @@
 """What a person does to one alert: acknowledge it, take that back, resolve it. Pure."""
 
 from dataclasses import replace
+from typing import Final
 
 from barograph_core.alerts.acknowledgement import Acknowledgement
 from barograph_core.alerts.reason import ACK_EXPIRED, RESOLVED_BY_HAND
@@ -8,6 +9,8 @@ from barograph_core.alerts.record import AlertRecord, AlertState
 from barograph_core.alerts.transition import Transition, transition_of
 
 HandChange = tuple[AlertRecord, Transition]
+# How long a resolution by hand mutes a breach that goes on.
+MUTED_BY_HAND_MS: Final = 86_400_000
 
 
 class NotApplicableError(ValueError):

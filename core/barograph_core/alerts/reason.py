@@ -25,6 +25,7 @@ SERIES_GONE: Final = "series_gone"
 RULE_REMOVED: Final = "rule_removed"
 SERVICE_RETIRED: Final = "service_retired"
 RESOLVED_BY_HAND: Final = "resolved_by_hand"
+NOT_PUSHED_AGAIN: Final = "not_pushed_again"
 # Of an entry that no channel sends.
 SEVERITY_FELL: Final = "severity_fell"
 ACKNOWLEDGED: Final = "acknowledged"

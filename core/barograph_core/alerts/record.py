@@ -14,6 +14,8 @@ from barograph_core.errors import MalformedEventError
 from barograph_core.text.foreign_json import load_foreign_json
 
 MAX_CONTRIBUTORS: Final = 5
+# Begins the rule of an alert that another program pushes. No rule of our own has a name with a slash.
+PUSHED_PREFIX: Final = "ext/"
 # Each moment asks again for the ids of all that fire. Some MB.
 _REMEMBERED_IDS: Final = 16_384
 
@@ -69,6 +71,16 @@ def alert_id(rule: str, service: str, labels: Mapping[str, str]) -> str:
 @lru_cache(_REMEMBERED_IDS)
 def _alert_id(rule: str, service: str, labels: tuple[tuple[str, str], ...]) -> str:
     return _digest([rule, service, labels], 16)
+
+
+def is_pushed_rule(rule: str) -> bool:
+    """Say whether the alerts of this rule are pushed by another program, whose name for it stands after the prefix."""
+    return rule.startswith(PUSHED_PREFIX)
+
+
+def alertname_of(rule: str) -> str:
+    """Return the name of a rule as Alertmanager's tools know it; of a pushed alert, the name that it was pushed by."""
+    return rule.removeprefix(PUSHED_PREFIX)
 
 
 def episode_key(alert: str, episode_ms: int) -> str:
@@ -136,6 +148,9 @@ class AlertRecord:
         is_flapping: Whether it fires and resolves again and again, so that channels get updates only.
         incident_ms: The episode with which it began to flap, as which channels know this one too; ``None``: they know
             it as itself.
+        ends_ms: Of a pushed alert: wall time at which it ends unless it is pushed again. ``None``: one of our rules.
+        annotations: Of a pushed alert: what the other program says of it.
+        source_url: Of a pushed alert: where the other program shows it; empty when it does not say so.
     """
 
     alert_id: str
@@ -172,11 +187,19 @@ class AlertRecord:
     ack: Acknowledgement | None = None
     is_flapping: bool = False
     incident_ms: int | None = None
+    ends_ms: int | None = None
+    annotations: Mapping[str, str] = field(default_factory=dict[str, str])
+    source_url: str = ""
 
     @property
     def told_episode_ms(self) -> int:
         """Return the episode as which channels know this one."""
         return self.episode_ms if self.incident_ms is None else self.incident_ms
+
+    @property
+    def is_pushed(self) -> bool:
+        """Say whether another program decides when it fires."""
+        return self.ends_ms is not None
 
     @property
     def reason(self) -> str:
@@ -197,6 +220,8 @@ class AlertRecord:
             if document[name] == default:
                 del document[name]
         document["labels"] = dict(self.labels)
+        if self.annotations:
+            document["annotations"] = dict(self.annotations)
         document["contributors"] = contributors_to_plain(self.contributors)
         if self.ack is not None:
             document["ack"] = self.ack.to_plain()
@@ -217,6 +242,7 @@ class AlertRecord:
             levels = known.get("level_since_ms", {})
             known["level_since_ms"] = {Severity(name): int(since_ms) for name, since_ms in levels.items()}
             known["labels"] = {str(name): str(value) for name, value in known["labels"].items()}
+            known["annotations"] = {str(name): str(text) for name, text in known.get("annotations", {}).items()}
             known["contributors"] = contributors_from_plain(known.get("contributors", []))
             if known.get("ack") is not None:
                 known["ack"] = Acknowledgement.from_plain(known["ack"])
@@ -239,6 +265,9 @@ _LATER_FIELDS: Final[dict[str, object]] = {
     "lack": "",
     "is_flapping": False,
     "incident_ms": None,
+    "ends_ms": None,
+    "annotations": {},
+    "source_url": "",
 }
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Self
 
 from barograph_core.alerts.record import (
@@ -51,6 +51,8 @@ class Transition:
             for barograph itself.
         incident_ms: The episode with which the alert began to flap, as which channels know this one too; ``None``: they
             know it as itself.
+        annotations: Of a pushed alert: what the other program says of it.
+        source_url: Of a pushed alert: where the other program shows it.
     """
 
     transition: str
@@ -79,6 +81,8 @@ class Transition:
     until_ms: int | None = None
     via: str = ""
     incident_ms: int | None = None
+    annotations: Mapping[str, str] = field(default_factory=dict[str, str])
+    source_url: str = ""
 
     @property
     def told_episode_ms(self) -> int:
@@ -137,6 +141,8 @@ class Transition:
             "until_ms": "" if self.until_ms is None else str(self.until_ms),
             "via": self.via,
             "incident_ms": "" if self.incident_ms is None else str(self.incident_ms),
+            "annotations": json_text(dict(self.annotations)) if self.annotations else "",
+            "source_url": self.source_url,
         }
 
     @classmethod
@@ -203,6 +209,10 @@ def _labels(text: str) -> dict[str, str]:
     return {str(name): str(value) for name, value in load_foreign_json(text).items()}
 
 
+def _texts(text: str) -> dict[str, str]:
+    return _labels(text) if text else {}
+
+
 def _contributors(text: str) -> tuple[Contributor, ...]:
     return contributors_from_plain(load_foreign_json(text))
 
@@ -230,6 +240,8 @@ _LATER_FIELDS: Final[dict[str, Any]] = {
     "until_ms": _whole,
     "via": str,
     "incident_ms": _whole,
+    "annotations": _texts,
+    "source_url": str,
 }
 _TRANSITION_FIELDS: Final[dict[str, tuple[str, Any]]] = {
     "transition": ("transition", str),
@@ -292,4 +304,6 @@ def transition_of(
         until_ms=until_ms,
         via=via,
         incident_ms=record.incident_ms,
+        annotations=record.annotations,
+        source_url=record.source_url,
     )

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Self
 
-from barograph_core.alerts.record import AlertRecord, Severity, json_text
+from barograph_core.alerts.record import AlertRecord, Severity, alertname_of, is_pushed_rule, json_text
 from barograph_core.alerts.transition import Transition
 from barograph_core.errors import MalformedEventError
 from barograph_core.matching.label_matcher import LabelMatcher, match_every
@@ -125,8 +125,12 @@ def matchers_from_plain(plain: Sequence[Mapping[str, Any]]) -> tuple[LabelMatche
 
 def labels_of(alert: AlertRecord | Transition) -> dict[str, str]:
     """Return what matchers see of an alert: its labels, and rule, service and severity under names of their own."""
-    own = {RULE_LABEL: alert.rule, "service": alert.service, "severity": alert.severity.value}
-    return {"rule": alert.rule, **alert.labels, **own}
+    own = {RULE_LABEL: alertname_of(alert.rule), "service": alert.service}
+    severity = {"severity": alert.severity.value}
+    if is_pushed_rule(alert.rule):
+        # Another program may have severities of its own, and its tools name them in silences.
+        return {"rule": alert.rule, **severity, **alert.labels, **own}
+    return {"rule": alert.rule, **alert.labels, **own, **severity}
 
 
 def parse_matchers(texts: Sequence[str]) -> tuple[LabelMatcher, ...]:

@@ -136,6 +136,10 @@ class PaneStore:
         """Return every service with its ``closed_through_ms``."""
         return dict(sorted(parse_closed(self._connection.command("HGETALL", self._keys.closed)).items()))
 
+    def has_blocks(self, service: str) -> bool:
+        """Say whether any closed pane of ``service`` is stored, of whatever step."""
+        return as_int(self._connection.command("EXISTS", self._keys.blocks(service))) == 1
+
     def heard_until_ms(self, service: str) -> int:
         """Return until when a producer of ``service`` counts as alive or missing; 0 when none is listed.
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from barograph_core.alerts.record import alertname_of, is_pushed_rule
 from barograph_core.text.timestamps import LATEST_MS
 from barograph_notifier.digest import MOST_IN_BODY, Digest
 from barograph_notifier.notification import Notification
@@ -61,12 +62,12 @@ class AlertmanagerForm:
 
 def labels_of(notification: Notification) -> dict[str, str]:
     """Return the labels with those that Alertmanager's receivers look for: alertname, service and severity."""
-    own = {
-        "alertname": notification.rule,
-        "service": notification.service,
-        "severity": notification.severity.value,
-    }
-    return {**notification.labels, **own}
+    own = {"alertname": alertname_of(notification.rule), "service": notification.service}
+    severity = {"severity": notification.severity.value}
+    if is_pushed_rule(notification.rule):
+        # The other program's own severity, where it has one.
+        return {**severity, **notification.labels, **own}
+    return {**notification.labels, **own, **severity}
 
 
 def _annotations_of(notification: Notification) -> dict[str, str]:
@@ -76,7 +77,7 @@ def _annotations_of(notification: Notification) -> dict[str, str]:
         "description": "\n".join(body_of(notification)),
         "runbook_url": notification.runbook,
     }
-    return {name: text for name, text in texts.items() if text}
+    return {name: text for name, text in texts.items() if text} | dict(notification.annotations)
 
 
 def _alert(notification: Notification) -> Json:
@@ -87,7 +88,7 @@ def _alert(notification: Notification) -> Json:
         "annotations": _annotations_of(notification),
         "startsAt": _moment(notification.started_at_ms),
         "endsAt": _moment(notification.changed_at_ms) if is_over else _NEVER,
-        "generatorURL": notification.console_url,
+        "generatorURL": notification.source_url or notification.console_url,
         "fingerprint": notification.alert_id,
     }
 

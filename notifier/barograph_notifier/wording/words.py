@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from barograph_core.alerts.record import Contributor
+from barograph_core.alerts.record import Contributor, alertname_of
 from barograph_core.text.ages import format_age
 from barograph_core.text.one_line import one_line
 from barograph_core.text.timestamps import LATEST_MS
@@ -35,6 +35,7 @@ _REASONS: Final = {
     "fallback": "The channel that it was for did not take it.",
     "test": "It was sent by hand, to try the channel.",
     "resolved_by_hand": "It was resolved by hand.",
+    "not_pushed_again": "The program that pushed it has not repeated it in time.",
     "rule_removed": "Its rule is gone or was renamed.",
     "service_retired": "Its service was retired.",
 }
@@ -60,7 +61,7 @@ def title_of(notification: Notification) -> str:
         return one_line(notification.title, _TITLE_LIMIT)
     labels = labels_text(notification)
     where = f" ({labels})" if labels else ""
-    return one_line(f"{notification.rule} on {notification.service}{where}", _TITLE_LIMIT)
+    return one_line(f"{alertname_of(notification.rule)} on {notification.service}{where}", _TITLE_LIMIT)
 
 
 def headline_of(notification: Notification) -> str:
@@ -194,8 +195,12 @@ def _contributors(notification: Notification) -> list[str]:
 
 
 def links_of(notification: Notification) -> list[Fact]:
-    """Return the links that there are: the runbook and the console."""
-    links = [Fact("Runbook", link(notification.runbook)), Fact("Console", link(notification.console_url))]
+    """Return the links that there are: the runbook, the console, and where a pushed alert comes from."""
+    links = [
+        Fact("Runbook", link(notification.runbook)),
+        Fact("Console", link(notification.console_url)),
+        Fact("Source", link(notification.source_url)),
+    ]
     return [fact for fact in links if fact.value]
 
 

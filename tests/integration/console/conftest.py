@@ -12,6 +12,7 @@ from barograph_console.store.ports import Ports
 from barograph_console.store.redis_access import RedisAccess
 from barograph_console.store.redis_alerts import RedisAlerts
 from barograph_console.store.redis_ports import RedisHealth, RedisPanes, RedisPipeline
+from barograph_console.store.redis_pushes import RedisPushes
 from barograph_console.store.redis_rules import RedisRules
 from barograph_console.store.redis_silences import RedisSilences
 from barograph_core.clock import Clock
@@ -44,6 +45,7 @@ def client_at(pool: ConnectionPool, keys: ShardKeys) -> ClientAt:
             RedisAccess(pool, keys.prefix),
             RedisRules(pool, keys.prefix, clock),
             RedisSilences(pool, layouts, clock),
+            RedisPushes(pool, layouts, STEPS[0].step_ms, clock),
         )
         return TestClient(create_app(ports, ConsoleSettings(), clock), base_url="http://localhost")
 

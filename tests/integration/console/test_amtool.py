@@ -6,12 +6,14 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from barograph_core.keyspace.keys import ShardKeys
 from barograph_core.server.connection import Connection
+from barograph_core.server.replies import as_entries
 from tests.integration.console.test_console_process import stage, url_in
 from tests.unit.console.fakes import ALERT_ID, record
 
@@ -84,3 +86,28 @@ def test_configuration_routes_and_cluster_are_shown(amtool: Amtool) -> None:
     assert "none" in amtool("config", "routes", "show")
     assert "none" in amtool("config", "routes", "test", "service=ranker")
     assert "disabled" in amtool("cluster", "show")
+
+
+def test_alerts_are_added_and_resolved(amtool: Amtool, real: Connection, keys: ShardKeys) -> None:
+    """Times that amtool leaves out come as those of the year 1."""
+    added = ("alert", "add", "DiskFull", "job=node", "severity=page", "--annotation=summary=disk is full")
+    amtool(*added)
+    amtool(*added)
+    found = json.loads(amtool("-o", "json", "alert", "query", "alertname=DiskFull"))
+    assert [one["labels"] for one in found] == [
+        {"alertname": "DiskFull", "job": "node", "service": "node", "severity": "page"}
+    ]
+    assert found[0]["annotations"] == {"summary": "disk is full"}
+    begun, ended = (datetime.fromisoformat(found[0][name]) for name in ("startsAt", "endsAt"))
+    assert timedelta(minutes=5) <= ended - begun <= timedelta(minutes=6)
+    silence = amtool("silence", "add", "severity=page", "--duration=1h", "--comment=known").strip()
+    assert json.loads(amtool("-o", "json", "alert", "query", "--active", "job=node")) == []
+    amtool("silence", "expire", silence)
+    amtool("alert", "add", "DiskFull", "job=node", "severity=page", "--end=2020-01-01T00:00:00Z")
+    assert json.loads(amtool("-o", "json", "alert", "query", "job=node")) == []
+    entries = as_entries(real.command("XRANGE", keys.alerts, "-", "+"))
+    assert [one.fields[b"to"] for one in entries if b"to" in one.fields] == [b"firing", b"resolved"]
+
+
+def test_an_alert_without_any_label_is_refused(amtool: Amtool) -> None:
+    assert "no label with a value" in amtool("alert", "add", "alertname=", code=1)

@@ -42,6 +42,8 @@ from barograph_core.keyspace.keys import ShardKeys
 from barograph_core.keyspace.layout import LayoutView
 from barograph_core.pipeline.deliveries import Delivery, DeliveryPage
 from barograph_core.pipeline.status import PipelineStatus, ServiceProducers
+from barograph_core.pushed.pushed_alert import PushedAlert
+from barograph_core.pushed.pushing import RefusedPush
 from barograph_core.server.replies import EntryId
 from barograph_core.silences.silence import Silence, labels_of
 from barograph_core.silences.store import HeldSilence, SilenceStore, SilenceWrite
@@ -338,6 +340,17 @@ class FakeSilences(RedisSilences):
 
 
 @dataclass
+class FakePushes:
+    """Takes alerts in a list; refuses those of the service ``full``."""
+
+    taken: list[PushedAlert] = field(default_factory=list[PushedAlert])
+
+    def push(self, alerts: Sequence[PushedAlert]) -> list[RefusedPush]:
+        self.taken += [one for one in alerts if one.service != "full"]
+        return [RefusedPush(one, "there is no room") for one in alerts if one.service == "full"]
+
+
+@dataclass
 class Console:
     """The application over fakes, and a client that calls it."""
 
@@ -349,10 +362,13 @@ class Console:
     access: FakeAccess = field(default_factory=FakeAccess)
     rules: FakeRules = field(default_factory=FakeRules)
     silences: FakeSilences | None = None
+    pushes: FakePushes = field(default_factory=FakePushes)
     clock: FakeClock = field(default_factory=lambda: FakeClock(NOW_MS))
 
     def client(self, base_url: str = "http://127.0.0.1:8642") -> TestClient:
         silences = self.silences or FakeSilences(self.clock, self.alerts)
-        ports = Ports(self.panes, self.alerts, self.pipeline, self.health, self.access, self.rules, silences)
+        ports = Ports(
+            self.panes, self.alerts, self.pipeline, self.health, self.access, self.rules, silences, self.pushes
+        )
         app = create_app(ports, self.settings, self.clock)
         return TestClient(app, base_url=base_url, raise_server_exceptions=False)

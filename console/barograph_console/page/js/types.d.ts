@@ -9,7 +9,7 @@ export interface Alert {
   summary: string; why?: string; started_at_ms: number; fired_at_ms: number | null; contributors: Contributor[];
   reason?: string; pending_since_ms?: number | null; for_ms?: number | null;
   runbook?: string; ack?: { actor: string; note?: string; until?: string } | null;
-  silenced_by?: string[]; inhibited_by?: string[]; is_flapping?: boolean;
+  silenced_by?: string[]; inhibited_by?: string[]; is_flapping?: boolean; ends_at_ms?: number | null;
 }
 export interface LogEntry {
   at_ms: number; what: string; actor?: string; note?: string; channel?: string; result?: string; delay_ms?: number;
@@ -20,7 +20,8 @@ export interface AlertInFull extends Omit<Alert, "why"> {
   series?: { from_ms: number; step_ms: number; figure: string; values: (number | null)[]; fires_above?: number | null;
     fires_below?: number | null; clears_below?: number | null; clears_above?: number | null } | null;
   log: LogEntry[];
-  similar: { started_at_ms: number; ended_at_ms: number | null; actor?: string; note?: string }[];
+  annotations?: Record<string, string>; source_url?: string;
+  similar: { started_at_ms: number; ended_at_ms: number | null; deeds?: { at_ms: number; what: string; actor: string; note: string }[] }[];
 }
 export interface Marker { at_ms: number; kind: string; title: string; url?: string }
 /** rule, severity, pending, firing, end, acknowledged, id */

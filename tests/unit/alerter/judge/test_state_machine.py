@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from barograph_alerter.judge.fact import Fact, Identity, Transitioned
-from barograph_alerter.judge.state_machine import MUTED_BY_HAND_MS, advance, remind, remove
+from barograph_alerter.judge.state_machine import advance, remind, remove
 from barograph_alerter.rules.rule import Rule
 from barograph_core.alerts.acknowledgement import Acknowledgement
-from barograph_core.alerts.by_hand import resolve_by_hand
+from barograph_core.alerts.by_hand import MUTED_BY_HAND_MS, resolve_by_hand
 from barograph_core.alerts.record import AlertRecord, AlertState, Severity
 from tests.unit.alerter.build import rule_of
 

@@ -20,6 +20,7 @@ def alert(**changes: Any) -> dict[str, Any]:
         "rule": "high-error-rate",
         "severity": "error",
         "state": "firing",
+        "service": "ranker",
         "labels": {"route": "/predict", "method": "POST"},
         "summary": "13.1 % of POST /predict fail.",
         "why": "error_rate 0.131 > 0.05 over 10s",

@@ -57,7 +57,7 @@ def test_the_choice_stays_within_the_alerts() -> None:
 
 
 def test_the_last_line_says_what_an_action_came_to() -> None:
-    assert "acknowledge" in keys_line().plain
+    assert "a ack   s silence" in keys_line().plain
     assert keys_line("You look after errors.").plain == "You look after errors."
 
 

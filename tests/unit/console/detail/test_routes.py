@@ -2,6 +2,8 @@ from dataclasses import replace
 from typing import Any
 
 from barograph_console.store.ports import AlertEntry
+from barograph_core.alerts.acknowledgement import Acknowledgement
+from barograph_core.alerts.by_hand import acknowledge
 from barograph_core.alerts.record import AlertState
 from barograph_core.alerts.transition import Transition, transition_of
 from barograph_core.pipeline.deliveries import Delivery
@@ -55,10 +57,37 @@ def test_an_alert_tells_what_happened_to_it() -> None:
 
 
 def test_an_alert_tells_how_it_ended_before() -> None:
-    """Who resolved it the last time is the first to ask."""
-    assert get(f"alerts/{ALERT_ID}")["similar"] == [
-        {"started_at_ms": EARLIER, "ended_at_ms": EARLIER + 90_002, "actor": "tom"}
+    """Who looked after it and who resolved it the last time are the first to ask."""
+    given = Acknowledgement(actor="mira", at_ms=EARLIER + 5_000, until_ms=None, note="bad weights")
+    firing = record(state=AlertState.FIRING, episode_ms=EARLIER)
+    acked = AlertEntry(EntryId(EARLIER + 5_000, 0), acknowledge(firing, given)[1])
+    (before,) = get(f"alerts/{ALERT_ID}", console(FIRED_BEFORE, acked, ENDED_BEFORE, PENDING, FIRING))["similar"]
+    assert before == {
+        "started_at_ms": EARLIER,
+        "ended_at_ms": EARLIER + 90_002,
+        "actor": "tom",
+        "acked_by": "mira",
+        "note": "bad weights",
+        "deeds": [
+            {"at_ms": EARLIER + 5_000, "what": "acknowledged", "actor": "mira", "note": "bad weights"},
+            {"at_ms": EARLIER + 90_002, "what": "resolved", "actor": "tom", "note": ""},
+        ],
+    }
+
+
+def test_the_last_three_times_are_told() -> None:
+    times = [START - hours * 3_600_000 for hours in (5, 4, 3, 2)]
+    entries = [
+        entry
+        for at_ms in times
+        for entry in (
+            moved(AlertState.INACTIVE, AlertState.FIRING, at_ms + 1, at_ms),
+            moved(AlertState.FIRING, AlertState.RESOLVED, at_ms + 9_002, at_ms),
+        )
     ]
+    found = get(f"alerts/{ALERT_ID}", console(*entries, PENDING, FIRING))["similar"]
+    assert [one["started_at_ms"] for one in found] == times[:0:-1]
+    assert {(one["acked_by"], one["actor"], len(one["deeds"])) for one in found} == {("", "", 0)}
 
 
 def test_an_alert_that_has_ended_is_found_in_its_history() -> None:

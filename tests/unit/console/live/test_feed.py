@@ -8,17 +8,19 @@ from typing import Any, cast
 import pytest
 
 from barograph_console.live.feed import LiveFeed
-from barograph_console.store.ports import AlertEntry, Change, ChangesMissed, PaneClosed, Ports
+from barograph_console.store.ports import AlertEntry, Change, ChangesMissed, PaneClosed, Ports, SilenceChanged
 from barograph_core.alerts.published_rules import PublishedRule, PublishedRules
 from barograph_core.alerts.record import AlertState, Severity
 from barograph_core.alerts.transition import Transition
-from barograph_core.clock import SystemClock
+from barograph_core.clock import Clock, SystemClock
 from barograph_core.errors import StreamUnavailableError
 from barograph_core.events.encode import encode_batch
 from barograph_core.events.kinds import KINDS
 from barograph_core.server.replies import EntryId
+from barograph_core.silences.entry import entry_of
+from barograph_core.silences.silence import Silence, parse_matchers
 from barograph_core.store.pane_store import StoredPane
-from tests.support import wait_until
+from tests.support import FakeClock, wait_until
 from tests.unit.console.fakes import (
     ALERT_ID,
     NOW_MS,
@@ -27,6 +29,7 @@ from tests.unit.console.fakes import (
     FakeHealth,
     FakePanes,
     FakePipeline,
+    FakePushes,
     FakeRules,
     FakeSilences,
     panes_of,
@@ -63,17 +66,26 @@ class FakeChanges:
 class Stage:
     """A feed at work, and what it published."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock | None = None) -> None:
+        clock = clock or SystemClock()
         self.panes = FakePanes(stored={1_000: [], 10_000: [], 60_000: [], 3_600_000: []})
         self.alerts = FakeAlerts()
         self.changes = FakeChanges()
         self.published: list[tuple[str, dict[str, Any]]] = []
         self.snapshots: list[dict[str, Any]] = []
         self.rules = FakeRules()
+        self.silences = FakeSilences(clock)
         ports = Ports(
-            self.panes, self.alerts, FakePipeline(), FakeHealth(), FakeAccess(), self.rules, FakeSilences(SystemClock())
+            self.panes,
+            self.alerts,
+            FakePipeline(),
+            FakeHealth(),
+            FakeAccess(),
+            self.rules,
+            self.silences,
+            FakePushes(),
         )
-        self.feed = LiveFeed(ports, self.changes, SystemClock(), 500)
+        self.feed = LiveFeed(ports, self.changes, clock, 500)
         self.feed.start(self)
 
     def publish(self, topic: str, kind: str, body: str) -> None:
@@ -269,6 +281,55 @@ def test_an_alert_goes_to_its_service_and_to_all(stage: Stage) -> None:
     stage.alerts.held = []
     stage.changes.written.put([AlertEntry(EntryId(NOW_MS, 1), transition(AlertState.RESOLVED))])
     assert stage.until("alert", 2)[1]["alert"]["state"] == "resolved"
+
+
+def silence(**changes: Any) -> Silence:
+    facts: dict[str, Any] = {
+        "silence_id": "s1",
+        "matchers": parse_matchers(["service=ranker"]),
+        "starts_ms": 0,
+        "ends_ms": None,
+        "actor": "mira",
+        "comment": "looking",
+        "changed_ms": 0,
+    }
+    return Silence(**(facts | changes))
+
+
+def test_a_silence_is_said_with_what_it_mutes(stage: Stage) -> None:
+    """To those who follow the service and to all; it takes the place of what was known, so a repeat does no harm."""
+    stage.alerts.held = [record()]
+    stage.feed.follow("ranker")
+    stage.feed.follow("*")
+    stage.until("tick")
+    muting = silence()
+    stage.silences.lay(muting)
+    # Two shards say the same.
+    stage.changes.written.put([SilenceChanged(entry_of(muting, "added"))] * 2)
+    (message,) = stage.until("silence")
+    assert [one["id"] for one in message["silences"]] == ["s1"]
+    assert message["silenced"] == {ALERT_ID: ["s1"]}
+    change = {"id": "s1", "what": "added", "actor": "mira", "note": "looking", "reason": ""}
+    assert message["changes"] == [change]
+    assert stage.until("silence", topic="*")[0]["changes"] == [change]
+
+
+def test_a_silence_that_ends_by_its_time_is_said_at_that_time() -> None:
+    """Nobody writes an entry before an alerter has looked."""
+    clock = FakeClock(NOW_MS)
+    stage = Stage(clock)
+    stage.alerts.held = [record()]
+    stage.feed.follow("ranker")
+    stage.until("tick")
+    muting = silence(starts_ms=NOW_MS, ends_ms=NOW_MS + 700)
+    stage.silences.lay(muting)
+    stage.changes.written.put([SilenceChanged(entry_of(muting, "added"))])
+    stage.until("silence")
+    clock.advance(700)
+    first, second = stage.until("silence", 2)
+    stage.feed.stop()
+    assert (list(first["silenced"]), list(second["silenced"])) == ([ALERT_ID], [])
+    assert (len(second["silences"]), second["changes"]) == (0, [])
 
 
 def models(start_ms: int, *versions: str) -> Any:

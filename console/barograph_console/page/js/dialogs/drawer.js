@@ -66,21 +66,31 @@ function meta(alert, now_ms) {
 function parts(app, alert, full) {
   const head = el("header", null, mark(standing(alert) === "pending" ? "pending" : alert.severity), el("p", { class: "meta" }, meta(alert, app.now())), close());
   const labels = labelWords(alert.labels);
-  return [head, el("h2", null, el("bdi", null, title(alert))), labels && el("p", { class: "meta" }, el("bdi", null, labels)), actions(app, alert),
-    ...why(app, alert, full), ...comesFrom(alert), ...(full && app.can_change && alert.state === "firing" && !alert.silenced_by?.length ? silenceForm(app, alert) : []), ...(full ? [...happened(app, full), ...similar(app, full)] : [])].filter((node) => node instanceof Node);
+  return [head, el("h2", null, el("bdi", null, title(alert))), labels && el("p", { class: "meta" }, el("bdi", null, labels)), actions(app, alert, full?.source_url),
+    ...why(app, alert, full), ...(full ? says(full) : []), ...comesFrom(alert), ...(full && app.can_change && alert.state === "firing" && !alert.silenced_by?.length ? silenceForm(app, alert) : []), ...(full ? [...happened(app, full), ...similar(app, full)] : [])].filter((node) => node instanceof Node);
 }
 
-/** @param {App} app @param {Alert} alert */
-function actions(app, alert) {
+/** @param {unknown} url */
+const isPage = (url) => typeof url === "string" && /^https?:\/\//i.test(url);
+
+/** @param {App} app @param {Alert} alert @param {string} [source] */
+function actions(app, alert, source) {
   const copy = () => void navigator.clipboard?.writeText(location.href).then(() => toast("The link is copied."), () => toast("The browser does not allow copying."));
-  const isLink = /^https?:\/\//i.test(alert.runbook ?? "");
   const canTake = app.can_change && standing(alert) === "firing";
   return el("div", { class: "actions" },
     canTake && el("button", { class: "primary", onclick: () => void acknowledge(app, alert) }, "Acknowledge"),
     app.can_change && alert.state === "firing" && alert.ack && el("button", { onclick: () => void takeBack(app, alert.id) }, "Take back"),
     app.can_change && alert.state === "firing" && el("button", { onclick: () => void resolve(app, alert) }, "Resolve"),
     el("button", { onclick: copy }, "Copy link"),
-    isLink && el("a", { class: "button", href: alert.runbook, rel: "noreferrer noopener", target: "_blank" }, "Runbook"));
+    isPage(alert.runbook) && el("a", { class: "button", href: alert.runbook, rel: "noreferrer noopener", target: "_blank" }, "Runbook"),
+    isPage(source) && el("a", { class: "button", href: source, rel: "noreferrer noopener", target: "_blank" }, "Source"));
+}
+
+/** What the program that pushed the alert says of it, besides its summary. @param {AlertInFull} full */
+function says(full) {
+  const told = Object.entries(full.annotations ?? {}).filter(([name, words]) => words !== full.summary && words !== full.runbook && name !== "summary");
+  const rows = told.map(([name, words]) => el("li", null, el("bdi", null, clean(name, 80)), el("p", null, el("bdi", null, clean(words, 2_000)))));
+  return rows.length ? [el("h3", null, "What it says"), el("ol", { class: "log" }, ...rows)] : [];
 }
 
 /** @param {App} app @param {Alert} alert @param {AlertInFull | null} full */
@@ -89,8 +99,9 @@ function why(app, alert, full) {
   if (!full) return [];
   const rest = typeof full.why === "object" && full.why?.resolves ? `; clears when ${clean(full.why.resolves, 300)}` : "";
   const next = full.next_notification_ms ? ` Next notification ${app.times.near(full.next_notification_ms, app.now())}.` : "";
+  const ends = alert.ends_at_ms ? ` Pushed by another program, it ends ${app.times.near(alert.ends_at_ms, app.now())} unless it is pushed again.` : "";
   const chart = full.series?.values?.length ? ruleChart(app, full.series, alert.severity) : null;
-  return [el("h3", null, "Why"), el("p", { class: "quote" }, el("bdi", null, `${clean(reason || alert.summary, 600)}${rest}.${next}`)), chart].filter((node) => node !== null);
+  return [el("h3", null, "Why"), el("p", { class: "quote" }, el("bdi", null, `${clean(reason || alert.summary || alert.rule, 600).replace(/\.$/, "")}${rest}.${next}${ends}`)), chart].filter((node) => node !== null);
 }
 
 /** @param {Alert} alert */
@@ -122,8 +133,9 @@ function happened(app, full) {
 function similar(app, full) {
   const rows = (full.similar ?? []).slice(0, 3).map((one) => {
     const lasted = one.ended_at_ms ? ` for ${span(one.ended_at_ms - one.started_at_ms)}` : "";
-    const by = one.actor ? `, by ${clean(one.actor, 60)}` : "";
-    return el("li", null, el("time", null, app.times.day(one.started_at_ms)), el("p", null, el("bdi", null, `${lasted.trim()}${by}${one.note ? `: ${clean(one.note, 300)}` : ""}`)));
+    const deeds = (one.deeds ?? []).map((deed) => el("p", null, el("b", null, clean(deed.what, 40)), el("bdi", null, ` by ${clean(deed.actor, 60)}${deed.note ? `: ${clean(deed.note, 300)}` : ""}`)));
+    const nobody = deeds.length ? "" : ", nobody acted";
+    return el("li", null, el("time", null, app.times.day(one.started_at_ms)), el("div", null, el("p", null, `${lasted.trim()}${nobody}`), ...deeds));
   });
   return rows.length ? [el("h3", null, "The last times"), el("ol", { class: "log" }, ...rows)] : [];
 }

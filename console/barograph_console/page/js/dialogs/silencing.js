@@ -14,8 +14,8 @@ import { nameOf } from "./naming.js";
 /** What is sent, and what people read; without an end it lasts until what it mutes is resolved. @type {[string, string][]} */
 const SPANS = [["1h", "1 h"], ["4h", "4 h"], ["1d", "1 d"], ["", "until resolved"]];
 
-/** Exactly this alert: its rule, its service and its labels. @param {Alert} alert */
-const matchersOf = (alert) => Object.entries({ alertname: alert.rule, service: alert.service, ...alert.labels }).map(([name, value]) => ({ name, value }));
+/** Exactly this alert: its rule, its service and its labels; a pushed one by the name that it was pushed under. @param {Alert} alert */
+const matchersOf = (alert) => Object.entries({ alertname: alert.rule.replace(/^ext\//, ""), service: alert.service, ...alert.labels }).map(([name, value]) => ({ name, value }));
 
 /** Mute exactly this alert. @param {App} app @param {Alert} alert @param {{lasts?: string, comment?: string}} [said] */
 export async function silence(app, alert, { lasts = "1h", comment = "" } = {}) {

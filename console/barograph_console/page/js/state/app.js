@@ -165,7 +165,7 @@ export class App extends Known {
     }
     if (result !== "changed") return;
     this.silence.note(state, this.now());
-    if (message.type === "alert") {
+    if (message.type === "alert" || message.type === "silence") {
       this.forgetOrder();
       this.arrived += this.is_frozen && message["change"]?.to === "firing" ? 1 : 0;
       void this.loadLog();

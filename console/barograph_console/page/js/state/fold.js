@@ -110,7 +110,9 @@ function marker(state, message) {
 
 /** @param {State} state @param {Message} message */
 function silence(state, message) {
-  const one = message["silence"] ?? message;
-  const others = state.silences.filter((old) => old.id !== one.id);
-  state.silences = one.status === "expired" || one.ended ? others : [...others, one];
+  state.silences = message["silences"];
+  for (const [id, one] of state.alerts) {
+    const by = message["silenced"][id] ?? [];
+    if (String(by) !== String(one.silenced_by ?? [])) state.alerts.set(id, { ...one, silenced_by: by });
+  }
 }
