@@ -3,6 +3,7 @@
 import logging
 import sys
 import threading
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
@@ -12,6 +13,7 @@ from barograph_core.backoff import Backoff
 from barograph_core.clock import SystemClock
 from barograph_core.errors import BarographError, Problem, SettingsError
 from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.keyspace.layout import read_layout
 from barograph_core.server.connection import Connection
 from barograph_core.workers.consumer import Consumer, ConsumerSettings
 from barograph_core.workers.process import Start, begin, guarded, stop_on_signals
@@ -21,6 +23,9 @@ from barograph_notifier.channels.reading import ChannelSpec, parse_channels
 from barograph_notifier.escalation.escalation import Escalation
 from barograph_notifier.escalation.reading import parse_escalations
 from barograph_notifier.escalation.scheduling import Escalating
+from barograph_notifier.heartbeats.beating import Beating
+from barograph_notifier.heartbeats.heartbeat import Heartbeat, parse_heartbeats
+from barograph_notifier.heartbeats.round_trip import RoundTrip
 from barograph_notifier.muting.inhibition import Inhibition
 from barograph_notifier.muting.reading import parse_inhibitions
 from barograph_notifier.outbox.grouping import Grouping
@@ -40,6 +45,8 @@ from barograph_notifier.worker import NotifierHandler, SharedCounters, group_of
 STAGE = "notifier"
 # Another notifier takes over within 2 s; the fence makes an early claim safe.
 _CONSUMER = ConsumerSettings(tick_ms=1_000, claim_idle_ms=1_000, claim_every_ms=250)
+# A pane closes and is judged within a second or two; what takes longer is no healthy pipeline.
+_PROBE_WAIT_MS = 30_000
 _REJOIN = Backoff(first_ms=100, longest_ms=2_000)
 
 log = logging.getLogger(__name__)
@@ -171,6 +178,26 @@ def make_loops(
     return [read_until_stopped, *sender_loops(place, spec.senders, connect)]
 
 
+def make_beating(
+    start: Start[NotifierSettings], keys: ShardKeys, heartbeats: Sequence[Heartbeat], channels: Sequence[str]
+) -> Beating:
+    """Build what sends the heartbeats, with a connection of its own; only that of the first shard has work."""
+    clock = SystemClock()
+    connection = Connection.open(start.server.url, client_name="barograph-notifier-heartbeat")
+    longest_ms = min(_PROBE_WAIT_MS, *(one.every_ms for one in heartbeats))
+    round_trip = RoundTrip(
+        connection, f"{start.name}:heartbeat:{uuid.uuid4().hex[:16]}", channels, clock=clock, wait_ms=longest_ms
+    )
+    return Beating(
+        connection,
+        keys,
+        heartbeats,
+        layout_of=lambda: read_layout(connection, start.server.prefix),
+        round_trip=round_trip,
+        clock=clock,
+    )
+
+
 def join_until_stopped(join: Callable[[], object], stop: threading.Event, *, channel: str) -> None:
     """Call ``join`` until it succeeds; the server may be away at the start, as at any time."""
     failures = 0
@@ -201,6 +228,7 @@ def _run(argv: Sequence[str] | None) -> int:
     routing = parse_routes(start.config, problems)
     inhibitions = parse_inhibitions(start.config, problems)
     escalations = parse_escalations(start.config, problems)
+    heartbeats = parse_heartbeats(start.config, start.environ, problems)
     if problems:
         raise SettingsError(problems)
 
@@ -212,7 +240,8 @@ def _run(argv: Sequence[str] | None) -> int:
     def loops_of_shard(keys: ShardKeys, /, *, is_new: bool) -> list[Loop]:
         # A new channel skips the alerts from before its first start. On a new shard there are none: it reads all.
         start_at: Literal["0", "$"] = "0" if is_new else "$"
-        return [
+        beating = [make_beating(start, keys, heartbeats, list(channels)).run] if heartbeats else []
+        return beating + [
             loop
             for spec in channels.values()
             for loop in make_loops(

@@ -8,6 +8,7 @@ from barograph_core.settings.config_file import ConfigFile
 from barograph_notifier.channels.plugin import look_at_plugin
 from barograph_notifier.channels.reading import parse_channels
 from barograph_notifier.escalation.reading import parse_escalations
+from barograph_notifier.heartbeats.heartbeat import parse_heartbeats
 from barograph_notifier.muting.reading import parse_inhibitions
 from barograph_notifier.routing.reading import parse_routes
 from barograph_notifier.wording.words import link
@@ -61,4 +62,5 @@ def check(config: ConfigFile, environ: Mapping[str, str]) -> list[Problem]:
     parse_routes(config, problems)
     parse_inhibitions(config, problems)
     parse_escalations(config, problems)
+    parse_heartbeats(config, environ, problems)
     return problems

@@ -18,6 +18,7 @@ from barograph_alerter.states.alert_states import MAX_CHANGES, AlertStates, Judg
 from barograph_alerter.states.memory import StateMemory
 from barograph_alerter.states.writer import TransitionWriter
 from barograph_alerter.windows.pane_cache import PaneCache, ServicePanes
+from barograph_alerter.windows.probes import ProbeAnswers
 from barograph_alerter.windows.window import Window
 from barograph_core.alerts.change import Change, LostHints, Stale
 from barograph_core.alerts.reason import RECOVERED_PARTLY
@@ -98,6 +99,7 @@ class Judge:
         flap_wait_ms: int = 30_000,
     ) -> None:
         self._states = AlertStates(StateMemory(connection, keys, clock), writer, counters)
+        self._probes = ProbeAnswers(connection, keys)
         self._rules = rules
         self._plans: dict[int, RulePlan] = {}
         self._cache = cache
@@ -193,6 +195,9 @@ class Judge:
             failure = self._states.write(service, state, judgement, ids if judgement.is_complete else frozenset())
             if failure is not None:
                 return failure
+            if judgement.closed_to_ms is not None:
+                # Of several alerters the one that has written the judgement answers.
+                self._probes.note_judged(service, panes.windows_at(judgement.closed_to_ms))
             if judgement.is_complete:
                 is_idle = panes.is_empty and state.is_empty and not plan.fires_on_silence
                 return Judged(state.closed_at_ms, not state.is_empty, state.has_pending, is_idle)

@@ -9,6 +9,7 @@ from rich.text import Text
 from barograph_cli.look.status_account import make_table
 from barograph_core.pipeline.channels import ChannelStatus
 from barograph_core.pipeline.closing import StuckClosing
+from barograph_core.pipeline.probing.beats import Beat
 from barograph_core.pipeline.services import ServiceTotals
 from barograph_core.text.ages import format_age
 from barograph_core.text.durations import format_duration
@@ -70,6 +71,22 @@ def render_channels(channels: Sequence[ChannelStatus]) -> list[RenderableType]:
             Text(f"{dead:,}", "red" if dead else ""),
         )
     return [table] if channels else []
+
+
+def render_heartbeats(heartbeats: Sequence[Beat], at_ms: int) -> list[RenderableType]:
+    """Return when each heartbeat to an outside watch was sent last; none without one."""
+    table = make_table("Heartbeats", "heartbeat", "every:r", "last sent:r", "sent:r", "not sent now")
+    for one in heartbeats:
+        age_ms = one.age_ms(at_ms)
+        is_late = age_ms is None or age_ms > 2 * one.every_ms
+        table.add_row(
+            escape(one.name),
+            format_duration(one.every_ms),
+            Text("never" if age_ms is None else f"{format_age(age_ms)} ago", "bold red" if is_late else "green"),
+            f"{one.sent:,}",
+            Text(one.problem or "-", "red" if one.problem else ""),
+        )
+    return [table] if heartbeats else []
 
 
 def _age(channel: ChannelStatus) -> str:

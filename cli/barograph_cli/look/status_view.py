@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from barograph_cli.look.status_account import make_table, render_account, render_store
-from barograph_cli.look.status_totals import render_channels, render_services, render_stuck
+from barograph_cli.look.status_totals import render_channels, render_heartbeats, render_services, render_stuck
 from barograph_core.pipeline.status import GroupStatus, PipelineStatus, ProducerStatus, StreamStatus, WorkerStatus
 from barograph_core.server.memory import ServerMemory
 from barograph_core.text.ages import format_age
@@ -50,6 +50,7 @@ def render_shard(status: PipelineStatus) -> RenderableType:
         _streams(status.streams),
         render_store(status.store, status.at_ms),
         *render_channels(status.channels),
+        *render_heartbeats(status.heartbeats, status.at_ms),
         _workers(status.workers),
         *render_services(status.services),
         _producers(status.producers),

@@ -141,6 +141,18 @@ class ChannelRow(BaseModel):
     )
 
 
+class HeartbeatRow(BaseModel):
+    """A heartbeat to an outside watch, sent when a probe has gone through every stage."""
+
+    name: str
+    every_ms: int
+    sent_ms: int | None = Field(description="the server's clock; null: never")
+    sent: int
+    tried_ms: int | None
+    problem: str = Field(description="why the last attempt sent nothing; empty when it did")
+    age_ms: int | None = Field(description="time since it was sent")
+
+
 class ShardRow(BaseModel):
     shard: str
     at_ms: int = Field(description="the server's clock")
@@ -156,6 +168,7 @@ class ShardRow(BaseModel):
     stuck: list[StuckRow]
     services: list[ServiceTotalsRow]
     channels: list[ChannelRow]
+    heartbeats: list[HeartbeatRow] = Field(description="to outside watches; on the first shard only")
     streams: list[StreamRow]
     workers: list[WorkerRow]
     producers: list[ProducerRow]

@@ -233,6 +233,15 @@ class ShardKeys:
         return self._key("store")
 
     @property
+    def heartbeats(self) -> str:
+        """Return the key of the hash of heartbeats to an outside watch, by name: when each was sent last."""
+        return self._key("heartbeats")
+
+    def heartbeat_lease(self, name: str) -> str:
+        """Return the key that says which notifier's turn a heartbeat is."""
+        return self._key("heartbeats", "lease", name)
+
+    @property
     def channels(self) -> str:
         """Return the key of the hash ``channel:result`` -> deliveries recorded with that result."""
         return self._key("channels")

@@ -25,6 +25,7 @@ def shard_document(status: PipelineStatus) -> dict[str, object]:
         "stuck": [asdict(one) for one in status.stuck],
         "services": [asdict(service) for service in status.services],
         "channels": [asdict(channel) for channel in status.channels],
+        "heartbeats": [{**asdict(one), "age_ms": one.age_ms(status.at_ms)} for one in status.heartbeats],
         "streams": [_stream(stream) for stream in status.streams],
         "workers": [asdict(worker) for worker in status.workers],
         "producers": [asdict(producer) for producer in status.producers],

@@ -9,6 +9,7 @@ from barograph_core.keyspace.keys import AGGREGATOR_GROUP, ShardKeys
 from barograph_core.pipeline.account import COUNT_LIMIT, EventsAccount, parse_account
 from barograph_core.pipeline.channels import ChannelReader
 from barograph_core.pipeline.closing import find_stuck, parse_stuck
+from barograph_core.pipeline.probing.beats import read_beats
 from barograph_core.pipeline.services import ServiceTotals, count_revisions, parse_totals
 from barograph_core.pipeline.status import (
     ALIVE_MS,
@@ -95,6 +96,7 @@ class PipelineReader:
             server_memory=read_memory(self._connection),
             services=self._read_totals(closed_ms),
             channels=ChannelReader(self._connection, keys).read(at_ms, groups),
+            heartbeats=read_beats(self._connection, keys),
             stuck=find_stuck(None if report is None else parse_stuck(as_bytes(report)), closed_ms, watermark_ms),
         )
 

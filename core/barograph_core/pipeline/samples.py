@@ -90,6 +90,10 @@ OUTBOX_AGE: Final = _family("outbox_age_seconds", "gauge", "age of the oldest no
 DELIVERIES: Final = _family(
     "deliveries_total", "counter", "attempts of a channel by result, and notifications that it was spared"
 )
+HEARTBEATS_SENT: Final = _family(
+    "heartbeats_sent_total", "counter", "heartbeats to an outside watch, each after a probe went through every stage"
+)
+HEARTBEAT_AGE: Final = _family("heartbeat_age_seconds", "gauge", "time since a heartbeat was sent to an outside watch")
 PRODUCER_LATE: Final = _family("producer_late_events_total", "counter", "events that came too late to count")
 PRODUCER_FUTURE: Final = _family("producer_future_events_total", "counter", "events too far in the future to count")
 WORKER_COUNTERS: Final = {
@@ -113,6 +117,7 @@ def samples(status: PipelineStatus) -> Iterator[Sample]:
         yield from _stream(stream, labels)
     yield from _services(status, labels)
     yield from _channels(status, labels)
+    yield from _heartbeats(status, labels)
     yield from _store(status, labels)
     yield from _workers(status, labels)
     yield from _producers(status, labels)
@@ -166,6 +171,15 @@ def _channels(status: PipelineStatus, labels: Mapping[str, str]) -> Iterator[Sam
         yield Sample(OUTBOX_AGE, named, channel.oldest_ms / 1_000)
         for result, count in channel.deliveries.items():
             yield Sample(DELIVERIES, {**named, "result": result}, count)
+
+
+def _heartbeats(status: PipelineStatus, labels: Mapping[str, str]) -> Iterator[Sample]:
+    for one in status.heartbeats:
+        named = {**labels, "heartbeat": one.name}
+        yield Sample(HEARTBEATS_SENT, named, one.sent)
+        age_ms = one.age_ms(status.at_ms)
+        if age_ms is not None:
+            yield Sample(HEARTBEAT_AGE, named, age_ms / 1_000)
 
 
 def _store(status: PipelineStatus, labels: Mapping[str, str]) -> Iterator[Sample]:

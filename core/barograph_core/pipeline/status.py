@@ -9,6 +9,7 @@ from barograph_core.keyspace.keys import AGGREGATOR_GROUP
 from barograph_core.pipeline.account import EventsAccount
 from barograph_core.pipeline.channels import ChannelStatus
 from barograph_core.pipeline.closing import StuckClosing
+from barograph_core.pipeline.probing.beats import Beat
 from barograph_core.pipeline.services import ServiceTotals
 from barograph_core.server.memory import ServerMemory
 from barograph_core.server.replies import EntryId
@@ -163,6 +164,7 @@ class PipelineStatus:
         server_memory: ``None`` where the server does not say.
         services: Totals of each service with a closed pane.
         stuck: What has not closed for long, though the watermark has passed it.
+        heartbeats: To outside watches, as notifiers sent them; on the first shard only.
     """
 
     at_ms: int
@@ -179,6 +181,7 @@ class PipelineStatus:
     services: tuple[ServiceTotals, ...] = ()
     channels: tuple[ChannelStatus, ...] = ()
     stuck: tuple[StuckClosing, ...] = ()
+    heartbeats: tuple[Beat, ...] = ()
 
     @property
     def watermark_age_ms(self) -> int | None:

@@ -16,7 +16,7 @@ CONFIG_VARIABLE: Final = "BAROGRAPH_CONFIG"
 # Bounds what is read of a device that has no end.
 _MAX_BYTES: Final = 4_000_000
 SECTIONS: Final = ("server", "aggregator", "alerter", "notifier", "console")
-ENTRIES: Final = ("rule", "slo", "channel", "route", "times", "inhibit", "escalation")
+ENTRIES: Final = ("rule", "slo", "channel", "route", "times", "inhibit", "escalation", "heartbeat")
 _LONG_NUMBER: Final = re.compile(r"[0-9][0-9_]{4000,}")
 _SYNTAX_LINE: Final = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)\Z")
 

@@ -16,6 +16,7 @@ from barograph_core.events.kinds import Labels
 from barograph_core.pipeline.account import EventsAccount
 from barograph_core.pipeline.channels import ChannelStatus
 from barograph_core.pipeline.closing import StuckClosing
+from barograph_core.pipeline.probing.beats import Beat
 from barograph_core.pipeline.services import ServiceTotals
 from barograph_core.pipeline.status import GroupStatus, PipelineStatus, ProducerStatus, StreamStatus, WorkerStatus
 from barograph_core.server.replies import EntryId
@@ -43,6 +44,7 @@ STATUS = PipelineStatus(
     channels=(ChannelStatus("hook", 2, 3, False, 1_500, {"sent": 7, "retry": 1, "dead": 8, "suppressed": 2}),),
     stuck=(StuckClosing("ranker", 1_000, 0, 45_000, 2, "foreign data"),),
     open_panes=9,
+    heartbeats=(Beat(name="watch", every_ms=60_000, sent_ms=NOW_MS - 1_500, sent=3),),
 )
 
 
@@ -100,6 +102,8 @@ def test_totals_of_services_and_channels_are_there_without_the_processes_that_co
     waiting = ("barograph_outbox_notifications", "barograph_outbox_age_seconds")
     assert [value(name, channel="hook") for name in waiting] == [3, 1.5]
     assert [value("barograph_deliveries_total", channel="hook", result=result) for result in ("sent", "dead")] == [7, 8]
+    beats = ("barograph_heartbeats_sent_total", "barograph_heartbeat_age_seconds")
+    assert [value(name, heartbeat="watch") for name in beats] == [3, 1.5]
     assert (value("barograph_stuck_closings"), value("barograph_open_panes")) == (1, 9)
 
 

@@ -6,6 +6,7 @@ from barograph_core.pipeline.account import EventsAccount
 from barograph_core.pipeline.channels import ChannelStatus
 from barograph_core.pipeline.closing import StuckClosing
 from barograph_core.pipeline.document import shard_document
+from barograph_core.pipeline.probing.beats import Beat
 from barograph_core.pipeline.services import ServiceTotals
 from barograph_core.pipeline.status import (
     ConsumerStatus,
@@ -43,6 +44,7 @@ def test_the_document_names_every_figure_with_its_unit_and_ids_as_text() -> None
         services=(ServiceTotals("ranker", {"buffer_full": 4}, 3, 2, 1, 0, 5),),
         channels=(ChannelStatus("hook", 2, 3, False, 1_500, {"sent": 7, "retry": 1, "dead": 0, "suppressed": 2}),),
         stuck=(StuckClosing("ranker", 1_000, 8_000, 45_000, 2, "foreign data"),),
+        heartbeats=(Beat(name="watch", every_ms=60_000, sent_ms=4_000, sent=3, tried_ms=9_000, problem="no alerter"),),
     )
     assert json.loads(json.dumps(shard_document(status))) == {
         "shard": "5",
@@ -83,6 +85,17 @@ def test_the_document_names_every_figure_with_its_unit_and_ids_as_text() -> None
                 "is_capped": False,
                 "oldest_ms": 1_500,
                 "deliveries": {"sent": 7, "retry": 1, "dead": 0, "suppressed": 2},
+            }
+        ],
+        "heartbeats": [
+            {
+                "name": "watch",
+                "every_ms": 60_000,
+                "sent_ms": 4_000,
+                "sent": 3,
+                "tried_ms": 9_000,
+                "problem": "no alerter",
+                "age_ms": 6_000,
             }
         ],
         "account": {
