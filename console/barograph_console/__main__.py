@@ -11,10 +11,13 @@ from barograph_console.live.stream import LiveStream
 from barograph_console.serving.server import CannotListenError, bind, serve_http, url_of
 from barograph_console.settings import ConsoleSettings
 from barograph_console.store.connection_pool import ConnectionPool
+from barograph_console.store.ingest.event_log import EventLog
+from barograph_console.store.ingest.redis_event_log import RedisEventLog
 from barograph_console.store.ports import AccessSource, Ports
 from barograph_console.store.redis_access import RedisAccess
 from barograph_console.store.redis_alerts import RedisAlerts
 from barograph_console.store.redis_changes import RedisChanges
+from barograph_console.store.redis_markers import RedisMarkers
 from barograph_console.store.redis_ports import RedisHealth, RedisPanes, RedisPipeline
 from barograph_console.store.redis_pushes import RedisPushes
 from barograph_console.store.redis_rules import RedisRules
@@ -27,6 +30,8 @@ from barograph_core.workers.process import Start, begin, guarded, stop_on_signal
 
 log = logging.getLogger(__name__)
 _ACCESS_CONNECTIONS: Final = 2
+# Apart from those of readers: whole batches of events go through them.
+_EVENT_CONNECTIONS: Final = 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -57,7 +62,9 @@ def make_pool(start: Start[ConsoleSettings], size: int) -> ConnectionPool:
     return ConnectionPool(open_connection, size=size, wait_s=timeout_s)
 
 
-def make_ports(start: Start[ConsoleSettings], pool: ConnectionPool, access: AccessSource, clock: SystemClock) -> Ports:
+def make_ports(
+    start: Start[ConsoleSettings], pool: ConnectionPool, access: AccessSource, events: EventLog, clock: SystemClock
+) -> Ports:
     """Return the ports over the server of ``start``."""
     layouts = LayoutView(start.server.prefix, clock)
     return Ports(
@@ -69,6 +76,8 @@ def make_ports(start: Start[ConsoleSettings], pool: ConnectionPool, access: Acce
         rules=RedisRules(pool, start.server.prefix, clock),
         silences=RedisSilences(pool, layouts, clock),
         pushes=RedisPushes(pool, layouts, start.server.steps[0].step_ms, clock),
+        markers=RedisMarkers(pool, layouts),
+        events=events,
     )
 
 
@@ -76,11 +85,12 @@ def _run(argv: Sequence[str] | None) -> int:
     start = begin("console", argv, ConsoleSettings)
     settings, clock = start.stage, SystemClock()
     pool, access_pool = make_pool(start, settings.connections), make_pool(start, _ACCESS_CONNECTIONS)
+    event_pool = make_pool(start, _EVENT_CONNECTIONS)
     access = RedisAccess(access_pool, start.server.prefix)
     if settings.require_token and not settings.has_tokens and _has_no_token(access):
         _tell("barograph console: require_token is set and there is no token: `barograph token create` makes one")
         return 2
-    ports = make_ports(start, pool, access, clock)
+    ports = make_ports(start, pool, access, RedisEventLog(event_pool, start.server.prefix), clock)
     changes = RedisChanges(pool, LayoutView(start.server.prefix, clock), lambda: _connect_live(start))
     live = LiveStream(ports, changes, settings, clock)
     app = create_app(ports, settings, clock, live)
@@ -100,6 +110,7 @@ def _run(argv: Sequence[str] | None) -> int:
     stop.set()
     pool.close()
     access_pool.close()
+    event_pool.close()
     return 0
 
 

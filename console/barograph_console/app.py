@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from barograph_console.access.building import build_access
-from barograph_console.access.guards import documents_token, may_change
+from barograph_console.access.guards import documents_token, may_change, may_send
 from barograph_console.alertmanager.routes import RULES as ALERTMANAGER_RULES
 from barograph_console.alertmanager.routes import VERSION, AlertmanagerRoutes
 from barograph_console.alerts.actions import ActionRoutes
@@ -21,7 +21,10 @@ from barograph_console.figures.routes import MetricRoutes
 from barograph_console.health.routes import API, HealthRoutes
 from barograph_console.hooks.routes import RULES as HOOK_RULES
 from barograph_console.hooks.routes import HookRoutes
+from barograph_console.ingest.otlp.routes import OTLP_RULES, OtlpRoutes
+from barograph_console.ingest.routes import IngestRoutes, ingest_rules
 from barograph_console.live.stream import LiveStream
+from barograph_console.markers.routes import MarkerRoutes, marker_rules
 from barograph_console.overview.live_position import NoLiveStream
 from barograph_console.overview.routes import OverviewRoutes
 from barograph_console.page.assets import Assets, load_assets
@@ -47,6 +50,8 @@ from barograph_console.store.ports import Ports
 from barograph_console.store.services import UnknownServiceError
 from barograph_core.clock import Clock
 
+# Requests with events that are worked on at once.
+_SENDING: Final = 2
 _ERRORS: Final[dict[int | str, dict[str, Any]]] = {
     status: {"model": Problem, "description": text}
     for status, text in (
@@ -89,6 +94,8 @@ def create_app(ports: Ports, settings: ConsoleSettings, clock: Clock, live: Live
     health = HealthRoutes(ports, clock)
     limit = WorkLimit()
     ready = ReadyAnswers(clock, limit)
+    # Apart from questions: who sends must not keep those waiting who look.
+    sending = WorkLimit(at_once=_SENDING)
     app.include_router(health.open_router)
     page = PageRoutes(_page_assets(), health.index())
     app.include_router(page.open_router)
@@ -107,16 +114,21 @@ def create_app(ports: Ports, settings: ConsoleSettings, clock: Clock, live: Live
         AlertRoutes(ports, clock).router,
         ActionRoutes(ports, clock, may_change).router,
         SilenceRoutes(ports, clock, may_change).router,
+        MarkerRoutes(ports, clock, may_send).router,
+        IngestRoutes(ports.events, clock, sending, may_send).router,
         DetailRoutes(ports, settings, clock, limit).router,
         RuleRoutes(ports).router,
         health.router,
     ):
         app.include_router(router, prefix=API, dependencies=guarded, responses=_ERRORS)
     app.include_router(AlertmanagerRoutes(ports, clock, build).router, dependencies=guarded)
+    app.include_router(OtlpRoutes(ports.events, sending).router, dependencies=guarded[1:])
     app.include_router(HookRoutes(ports, settings, clock).router, dependencies=guarded[1:])
     if live is not None:
         app.include_router(live.router(access.authenticator), prefix=API)
-    return access.gate(Finishing(app), API, [*ALERTMANAGER_RULES, *HOOK_RULES])
+    return access.gate(
+        Finishing(app), API, [*marker_rules(API), *ingest_rules(API), *OTLP_RULES, *ALERTMANAGER_RULES, *HOOK_RULES]
+    )
 
 
 @functools.cache

@@ -64,8 +64,8 @@ class Incident(Traffic):
 
     def markers(self) -> list[dict[str, Any]]:
         return [
-            {"at_ms": self.begun_ms - 48 * MINUTE_MS, "kind": "deploy", "title": "api 2.14.1"},
-            {"at_ms": self.begun_ms - 21 * MINUTE_MS, "kind": "release", "title": "ctr 8"},
+            {"at_ms": self.begun_ms - 48 * MINUTE_MS, "kind": "deploy", "title": "api 2.14.1", "key": "ci:1"},
+            {"at_ms": self.begun_ms - 21 * MINUTE_MS, "kind": "release", "title": "ctr 8", "key": "release:ctr:8"},
         ]
 
     def history(self) -> list[dict[str, Any]]:

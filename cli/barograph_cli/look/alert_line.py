@@ -1,4 +1,4 @@
-"""Renders an entry of the alerts stream as one line: a transition, a flag that changed, or a change of a silence."""
+"""Renders an entry of the alerts stream as one line: a transition, a flag, a change of a silence, or a marker."""
 
 import json
 from typing import Final
@@ -21,6 +21,8 @@ def alert_line(entry: Entry) -> Text:
         is_state = field_text(entry, "from") != field_text(entry, "to")
         return _transition_line(entry) if is_state or not field_text(entry, "flag") else _flag_line(entry)
     line = head_of(entry).append(f"{kind} {field_text(entry, 'change')}  ", "bold cyan")
+    if kind == "marker":
+        return _marker_line(head_of(entry), entry)
     if kind == "silence":
         return _with_words(_silence_line(line, entry), entry)
     for name in entry.fields:
@@ -50,6 +52,14 @@ def _flag_line(entry: Entry) -> Text:
     _append_alert(line, entry)
     if field_text(entry, "reason"):
         line.append(f"  {field_text(entry, 'reason')}", "yellow")
+    return _with_words(line, entry)
+
+
+def _marker_line(line: Text, entry: Entry) -> Text:
+    line.append(f"{field_text(entry, 'marker')}  ", "bold cyan").append(field_text(entry, "title"), "bold")
+    line.append(f"  {field_text(entry, 'service')}")
+    if url := field_text(entry, "url"):
+        line.append(f"  {url}", "dim")
     return _with_words(line, entry)
 
 

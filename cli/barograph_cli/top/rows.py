@@ -80,8 +80,15 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Marker:
+    """A moment at which something was done to the service.
+
+    Attributes:
+        kind: ``release``, or a word such as ``deploy``.
+    """
+
     at_ms: int
     title: str
+    kind: str = "release"
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +197,7 @@ def _safe(labels: Mapping[str, str]) -> dict[str, str]:
 
 def read_marker(row: Fields) -> Marker:
     """Read a marker."""
-    return Marker(row.count("at_ms"), one_line(row.text("title"), 60))
+    return Marker(row.count("at_ms"), one_line(row.text("title"), 60), one_line(row.text("kind"), 32) or "release")
 
 
 def read_pipeline(given: Fields) -> Pipeline:

@@ -11,7 +11,7 @@ from barograph_cli.top.words import clock, milliseconds, per_minute, percent, pl
 STALE_MS: Final = 5_000
 SEVERITIES: Final = ("info", "warning", "error", "critical")
 _STANDINGS: Final = ("firing", "acknowledged", "pending", "silenced")
-_RELEASE_MS: Final = 1_800_000
+_SOON_MS: Final = 1_800_000
 # A route and the version behind it often have the same share: both are named.
 _NEAR: Final = 0.1
 
@@ -77,8 +77,8 @@ def _of_alerts(state: ServiceState, now_ms: int) -> Verdict | None:
     if first.standing == "acknowledged":
         names = ", ".join(dict.fromkeys(one.acked_by for one in told))
         return Verdict("warning", title(first), f"{lasting}; acknowledged by {names}.{tail}")
-    release = _after_release(state, first.begun_ms)
-    return Verdict(first.severity, title(first), f"{lasting}{release}{_largest_parts(first)}.{tail}")
+    after = _after_marker(state, first.begun_ms)
+    return Verdict(first.severity, title(first), f"{lasting}{after}{_largest_parts(first)}.{tail}")
 
 
 def _missing(state: ServiceState) -> str:
@@ -93,13 +93,13 @@ def _also(others: list[Alert]) -> str:
     return f" {', '.join(parts)}." if parts else ""
 
 
-def _after_release(state: ServiceState, since_ms: int) -> str:
-    """Return the newest release within half an hour before."""
-    before = [one for one in state.markers if 0 <= since_ms - one.at_ms <= _RELEASE_MS]
+def _after_marker(state: ServiceState, since_ms: int) -> str:
+    """Return ``, 2 min after deploy api 2.15``: the newest marker within half an hour before."""
+    before = [one for one in state.markers if 0 <= since_ms - one.at_ms <= _SOON_MS]
     if not before:
         return ""
     last = max(before, key=lambda one: one.at_ms)
-    return f", {span(since_ms - last.at_ms)} after release {last.title}"
+    return f", {span(since_ms - last.at_ms)} after {last.kind} {last.title}"
 
 
 def _largest_parts(alert: Alert) -> str:

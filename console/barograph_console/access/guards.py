@@ -5,7 +5,7 @@ from typing import Annotated, Final
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from barograph_console.access.identity import identity_of
+from barograph_console.access.identity import SENDERS, identity_of
 from barograph_console.serving.problems import ApiError
 from barograph_core.access.token import Role
 
@@ -26,3 +26,14 @@ def may_change(request: Request, _credentials: Credentials) -> None:
     identity = identity_of(request)
     if identity is None or identity.role is not Role.ADMIN:
         raise ApiError(403, "forbidden", "this needs the role admin")
+
+
+def may_send(request: Request, _credentials: Credentials) -> None:
+    """Let those pass who may send: events, and what was done to a service.
+
+    Raises:
+        ApiError: 403.
+    """
+    identity = identity_of(request)
+    if identity is None or identity.role not in SENDERS:
+        raise ApiError(403, "forbidden", "this needs the role admin or ingest")

@@ -11,6 +11,7 @@ from barograph_core.access.token import Role
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
 READERS: Final = frozenset({Role.READ, Role.ADMIN})
+SENDERS: Final = frozenset({Role.INGEST, Role.ADMIN})
 _ADMINS: Final = frozenset({Role.ADMIN})
 _BODY_BYTES: Final = 8_192
 _IDENTITY: Final = "identity"
@@ -46,6 +47,7 @@ class RouteRule:
         roles: Who may call it. Empty: everyone, also without a token.
         max_body_bytes: Bound on the body of a request; a longer one is refused before it is read.
         any_host: Whether it is served under any host name, as health checks are.
+        methods: The methods that it is for; empty for all.
         is_page: Whether a browser without a valid token gets the page for signing in, and not an error.
     """
 
@@ -54,14 +56,17 @@ class RouteRule:
     max_body_bytes: int = _BODY_BYTES
     any_host: bool = False
     is_page: bool = False
+    methods: frozenset[str] = frozenset()
 
-    def covers(self, path: str) -> bool:
+    def covers(self, path: str, method: str) -> bool:
+        if self.methods and method not in self.methods:
+            return False
         return path == self.path or (len(self.path) > 1 and self.path.endswith("/") and path.startswith(self.path))
 
 
 def rule_for(rules: Sequence[RouteRule], path: str, method: str) -> RouteRule:
     """Return the rule for a path. One without a rule is for readers, or for admins where something is changed."""
-    found = next((rule for rule in rules if rule.covers(path)), None)
+    found = next((rule for rule in rules if rule.covers(path, method)), None)
     if found is not None:
         return found
     return RouteRule(path=path, roles=READERS if method in SAFE_METHODS else _ADMINS)

@@ -8,6 +8,7 @@ from barograph_console.alerts.episodes import Episode, episodes_of
 from barograph_console.alerts.models import Alert
 from barograph_console.alerts.view import delivery_row
 from barograph_console.detail.models import AlertDetail, DeedRow, LogRow, RuleSeries, SimilarEpisode, What, Why
+from barograph_console.markers.rows import MarkerRow
 from barograph_console.serving.numbers import significant
 from barograph_console.store.ports import AlertEntry
 from barograph_core.alerts.condition_text import condition_text, leading_value
@@ -16,6 +17,9 @@ from barograph_core.alerts.transition import Transition
 from barograph_core.pipeline.deliveries import Delivery
 
 _SIMILAR: Final = 3
+# An alert that begins later than this after a marker is hardly its doing.
+_SOON_MS: Final = 30 * 60_000
+_MARKERS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,7 @@ class Found:
         quiet_until_ms: When the cooldown ends that holds a notification back; ``None``: it holds none back.
         annotations: Of a pushed alert: what the other program says of it.
         source_url: Of a pushed alert: where the other program shows it.
+        markers: Of its service.
     """
 
     row: Alert
@@ -39,6 +44,7 @@ class Found:
     quiet_until_ms: int | None = None
     annotations: Mapping[str, str] = field(default_factory=dict[str, str])
     source_url: str = ""
+    markers: Sequence[MarkerRow] = ()
 
 
 def alert_detail(found: Found, entries: Sequence[AlertEntry], deliveries: Sequence[Delivery]) -> AlertDetail:
@@ -61,6 +67,7 @@ def alert_detail(found: Found, entries: Sequence[AlertEntry], deliveries: Sequen
         deliveries=[delivery_row(one) for one in sorted(deliveries, key=lambda one: one.id, reverse=True)],
         annotations=dict(found.annotations),
         source_url=found.source_url,
+        markers=markers_before(found.markers, row.fired_at_ms or row.started_at_ms),
         similar=similar_episodes(entries, row),
     )
 
@@ -93,6 +100,12 @@ def alert_log(entries: Iterable[AlertEntry], deliveries: Iterable[Delivery], epi
         if one.transition in moved_ms
     ]
     return sorted(rows, key=lambda row: (row.at_ms, row.what == "delivery", row.entry_id))
+
+
+def markers_before(markers: Iterable[MarkerRow], began_ms: int) -> list[MarkerRow]:
+    """Return what was done in the half hour before an alert began, the newest first."""
+    near = [one for one in markers if 0 <= began_ms - one.at_ms <= _SOON_MS]
+    return sorted(near, key=lambda one: one.at_ms, reverse=True)[:_MARKERS]
 
 
 def similar_episodes(entries: Iterable[AlertEntry], row: Alert) -> list[SimilarEpisode]:

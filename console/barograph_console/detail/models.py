@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from barograph_console.alerts.models import AlertFacts, DeliveryRow
+from barograph_console.markers.rows import MarkerRow
 from barograph_console.serving.numbers import Finite
 
 What = Literal[
@@ -96,4 +97,7 @@ class AlertDetail(AlertFacts):
         default_factory=dict, description="of a pushed alert: what the other program says of it"
     )
     source_url: str = Field(default="", description="of a pushed alert: where the other program shows it")
+    markers: list[MarkerRow] = Field(
+        description="what was done to the service in the half hour before it began to fire, the newest first"
+    )
     similar: list[SimilarEpisode] = Field(description="the last three episodes before, the newest first")

@@ -12,6 +12,7 @@ from barograph_console.detail.document import Found, alert_detail
 from barograph_console.detail.models import AlertDetail
 from barograph_console.detail.rule_reader import AlertSpan, RuleReader
 from barograph_console.figures.query_answer import QueryReader
+from barograph_console.markers.reader import MarkerReader
 from barograph_console.reading.panes import begin_reading
 from barograph_console.serving.problems import ApiError
 from barograph_console.serving.ready import WorkLimit
@@ -33,6 +34,7 @@ class DetailRoutes:
         self._limit = limit
         queries = QueryReader(ports.panes, max_series=settings.max_series, max_points=settings.max_points)
         self._rules = RuleReader(ports.panes, queries)
+        self._markers = MarkerReader(ports, clock)
         self.router = APIRouter(tags=["alerts"])
         self.router.add_api_route(
             "/alerts/{alert_id}", self.detail, operation_id="getAlert", summary="One alert in full"
@@ -61,9 +63,13 @@ class DetailRoutes:
         if record is not None and record.state is AlertState.FIRING and not record.is_announced:
             quiet_until_ms = self._ports.alerts.quiet_until(record.service, record.alert_id)
         closed_ms = self._ports.panes.services().get(row.service)
-        if rule is None or closed_ms is None:
-            told = record or entries[-1].transition
+        told = record or entries[-1].transition
+        if closed_ms is None:
             return Found(row, rule, {}, None, quiet_until_ms, told.annotations, told.source_url)
+        reading = begin_reading(self._ports.panes, row.service, closed_ms, self._clock)
+        markers = self._markers.read(reading)
+        if rule is None:
+            return Found(row, rule, {}, None, quiet_until_ms, told.annotations, told.source_url, markers)
         alert = AlertSpan(
             labels=row.labels,
             started_ms=row.started_at_ms,
@@ -71,6 +77,6 @@ class DetailRoutes:
             ended_ms=row.changed_at_ms if row.state in ("resolved", "inactive") else None,
         )
         with self._limit:
-            reading = begin_reading(self._ports.panes, row.service, closed_ms, self._clock)
             values = self._rules.values(reading, rule, alert) if record is not None else {}
-            return Found(row, rule, values, self._rules.series(reading, rule, alert), quiet_until_ms)
+            series = self._rules.series(reading, rule, alert)
+        return Found(row, rule, values, series, quiet_until_ms, markers=markers)

@@ -9,11 +9,12 @@ from barograph_console.alerts.silence_rows import active_silences, next_change_m
 from barograph_console.health.pipeline_summary import PipelineSummary, pipeline_summary
 from barograph_console.live.cards import Cards
 from barograph_console.live.hub import ALL
-from barograph_console.live.messages import Message, alert_messages, silence_message
+from barograph_console.live.messages import Message, alert_messages, marker_message, silence_message
 from barograph_console.live.reader import ChangeReader
 from barograph_console.live.service_topic import ServiceTopic
 from barograph_console.live.work_queue import Asked, WorkQueue
-from barograph_console.overview.releases import ReleaseReader
+from barograph_console.markers.reader import MarkerReader
+from barograph_console.markers.rows import told_row
 from barograph_console.reading.first_pane import FirstPanes
 from barograph_console.serving.memo import Memo
 from barograph_console.store.ports import (
@@ -21,6 +22,7 @@ from barograph_console.store.ports import (
     Change,
     ChangesMissed,
     ChangeSource,
+    MarkerTold,
     PaneClosed,
     Ports,
     SilenceChanged,
@@ -62,7 +64,7 @@ class LiveFeed:
         self._apdex_t_ms = apdex_t_ms
         self._work = WorkQueue()
         self._reader = ChangeReader(changes, self._work.hand_on)
-        self._releases = ReleaseReader(ports.panes, clock)
+        self._markers = MarkerReader(ports, clock)
         self._first_panes = FirstPanes(ports.panes, clock)
         self._pipeline = Memo[list[PipelineStatus]](clock, bound=1)
         self._topics: dict[str, ServiceTopic] = {}
@@ -131,7 +133,7 @@ class LiveFeed:
                 self._cards = Cards(self._ports, self._clock, self._first_panes, self._apdex_t_ms)
             else:
                 self._topics[asked.topic] = ServiceTopic(
-                    asked.topic, self._ports, self._clock, self._releases, self._first_panes, self._apdex_t_ms
+                    asked.topic, self._ports, self._clock, self._markers, self._first_panes, self._apdex_t_ms
                 )
             return
         self._waiting.discard(asked.topic)
@@ -145,7 +147,7 @@ class LiveFeed:
             self._is_reading = False
 
     def _apply(self, changes: Sequence[Change], publisher: Publisher) -> None:
-        """Publish what changed, alerts first.
+        """Publish what changed, markers and alerts first.
 
         Raises:
             BarographError: The server is away.
@@ -155,6 +157,7 @@ class LiveFeed:
             self._is_reading = True
             for known in self._topics.values():
                 known.is_revised = known.is_loaded
+        self._publish_markers([change for change in changes if isinstance(change, MarkerTold)], publisher)
         self._publish_alerts([change for change in changes if isinstance(change, AlertEntry)], publisher)
         silenced = [change.entry for change in changes if isinstance(change, SilenceChanged)]
         if silenced or self._clock.now_ms() >= self._silence_due_ms:
@@ -254,6 +257,13 @@ class LiveFeed:
                 own = [record for record in records if record.service == service]
                 publisher.publish(service, *silence_message(service, held, own, entries, now_ms))
         self._publish_to_all(silence_message("", (), (), entries, now_ms), publisher)
+
+    def _publish_markers(self, told: Sequence[MarkerTold], publisher: Publisher) -> None:
+        for one in told:
+            message = marker_message(told_row(one.marker), self._clock.now_ms())
+            if one.marker.service in self._topics:
+                publisher.publish(one.marker.service, *message)
+            self._publish_to_all(message, publisher)
 
     def _publish_to_all(self, message: Message, publisher: Publisher) -> None:
         if self._cards is not None:

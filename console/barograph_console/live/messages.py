@@ -7,6 +7,7 @@ from pydantic_core import to_json
 
 from barograph_console.alerts.silence_rows import active_silences, rows_about, silenced_by
 from barograph_console.alerts.view import alert_row
+from barograph_console.markers.rows import MarkerRow
 from barograph_console.store.ports import AlertEntry
 from barograph_core.alerts.published_rules import PublishedRules
 from barograph_core.alerts.record import AlertRecord
@@ -64,6 +65,11 @@ def reset_message(topic: str, seq: int, reason: str) -> str:
 def bye_message() -> str:
     """Return the last message before the console stops."""
     return json_of({"type": "bye", "reason": "restarting", "retry_ms": RETRY_MS})
+
+
+def marker_message(marker: MarkerRow, now_ms: int) -> Message:
+    """Return the message of a new marker."""
+    return Message("marker", members_of({"at_ms": now_ms, "marker": marker}))
 
 
 def alert_messages(

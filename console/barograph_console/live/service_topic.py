@@ -7,10 +7,11 @@ from barograph_console.alerts.silence_rows import active_silences, rows_about
 from barograph_console.alerts.view import active_rows
 from barograph_console.health.pipeline_summary import PipelineSummary
 from barograph_console.live.figures import ServiceFigures
-from barograph_console.live.messages import Message, json_of, members_of
+from barograph_console.live.messages import Message, json_of, marker_message, members_of
 from barograph_console.live.window import PART_MS, WINDOW_MS
+from barograph_console.markers.reader import MarkerReader
+from barograph_console.markers.rows import release_row
 from barograph_console.overview.before import OFFSETS_MS
-from barograph_console.overview.releases import Marker, ReleaseReader
 from barograph_console.reading.first_pane import FirstPanes
 from barograph_console.reading.panes import Reading, begin_reading
 from barograph_console.reading.windows import WindowReader
@@ -41,7 +42,7 @@ class ServiceTopic:
         service: str,
         ports: Ports,
         clock: Clock,
-        releases: ReleaseReader,
+        markers: MarkerReader,
         first_panes: FirstPanes,
         apdex_t_ms: float,
     ) -> None:
@@ -51,7 +52,7 @@ class ServiceTopic:
         self.last_tick_ms = 0.0
         self._ports = ports
         self._clock = clock
-        self._releases = releases
+        self._markers = markers
         self._first_panes = first_panes
         self._windows = WindowReader(ports.panes)
         self._apdex_t_ms = apdex_t_ms
@@ -127,7 +128,7 @@ class ServiceTopic:
                 "points": self._figures.points(),
                 "alerts": active_rows(records, rules, active_silences(silences, now_ms)),
                 "silences": rows_about(silences, self.service, now_ms),
-                "markers": self._releases.read(reading),
+                "markers": self._markers.read(reading),
             }
         )
 
@@ -139,8 +140,7 @@ class ServiceTopic:
             pane, missing = (Pane.EMPTY, 0) if stored is None else (stored.pane, stored.missing)
             self._figures.add(start_ms, pane, missing)
             for model, version in self._figures.new_versions(pane):
-                marker = Marker(start_ms, "release", f"{model} {version}", f"release:{model}:{version}")
-                yield Message("marker", members_of({"at_ms": now_ms, "marker": marker}))
+                yield marker_message(release_row(model, version, start_ms), now_ms)
             if self.through_ms < through_ms:
                 document = {"at_ms": now_ms, "closed_through_ms": self.through_ms, "points": self._figures.points()}
                 yield Message("tick", members_of(document))

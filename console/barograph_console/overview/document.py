@@ -9,8 +9,8 @@ from pydantic import Field
 from barograph_console.alerts.models import Alert
 from barograph_console.alerts.silence_rows import SilenceRow
 from barograph_console.health.pipeline_summary import PipelineSummary
+from barograph_console.markers.rows import MarkerRow
 from barograph_console.overview.before import Before
-from barograph_console.overview.releases import Marker
 from barograph_console.overview.spark import Spark
 from barograph_console.rows.columns import RequestColumns
 from barograph_console.rows.models import ModelRow
@@ -72,7 +72,7 @@ class Overview:
         list[list[str | int | None]],
         Field(description="rule, severity, pending_ms, firing_ms, end_ms, ack_ms, alert id"),
     ]
-    markers: list[Marker]
+    markers: list[MarkerRow]
     silences: list[SilenceRow]
     thresholds: list[Threshold]
     rules: Annotated[int | None, Field(description="rules that watch the service; null where no alerter published any")]

@@ -8,12 +8,12 @@ from barograph_console.alerts.silence_rows import active_silences, rows_about
 from barograph_console.alerts.view import active_rows
 from barograph_console.figures.query_answer import QueryReader
 from barograph_console.health.pipeline_summary import pipeline_summary
+from barograph_console.markers.reader import MarkerReader
 from barograph_console.overview.before import CompareName, read_before
 from barograph_console.overview.document import Heat, Overview
 from barograph_console.overview.grid import Grid
 from barograph_console.overview.history import History, read_history, read_ready_history
 from barograph_console.overview.live_position import LivePositions
-from barograph_console.overview.releases import ReleaseReader
 from barograph_console.overview.tables import TableReader
 from barograph_console.reading.panes import Reading
 from barograph_console.reading.query_plan import QueryError
@@ -52,7 +52,7 @@ class OverviewReader:
         self._live = live
         self._queries = QueryReader(ports.panes, max_series=settings.max_series, max_points=settings.max_points)
         self._tables = TableReader(ports, settings, clock)
-        self._releases = ReleaseReader(ports.panes, clock)
+        self._markers = MarkerReader(ports, clock)
         # Some twenty round trips, and the same for every service.
         self._pipeline = Memo[list[PipelineStatus]](clock, bound=1)
 
@@ -76,7 +76,7 @@ class OverviewReader:
         watching = [] if published is None else published.watching(service)
         records = self._ports.alerts.records([service])
         entries = self._ports.alerts.between(service, grid.from_ms, now_ms + 1)
-        markers = self._releases.read(reading)
+        markers = self._markers.read(reading)
         silences = self._ports.silences.all()
         return Overview(
             service=service,

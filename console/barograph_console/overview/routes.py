@@ -10,7 +10,6 @@ from barograph_console.overview.document import Overview
 from barograph_console.overview.grid import RANGES_MS, Grid, RangeName, fixed_grid, newest_grid
 from barograph_console.overview.live_position import LivePositions
 from barograph_console.overview.reader import OverviewQuestion, OverviewReader
-from barograph_console.overview.releases import Markers, ReleaseReader
 from barograph_console.reading.panes import Reading, begin_reading
 from barograph_console.reading.query_plan import QueryError
 from barograph_console.rows.requests import Endpoint
@@ -33,7 +32,6 @@ class OverviewRoutes:
         self._ports = ports
         self._clock = clock
         self._reader = OverviewReader(ports, settings, clock, live)
-        self._releases = ReleaseReader(ports.panes, clock)
         self.router = APIRouter(tags=["overview"])
         self.router.add_api_route(
             "/overview",
@@ -42,26 +40,6 @@ class OverviewRoutes:
             operation_id="getOverview",
             summary="All that the page draws of one service",
         )
-
-        self.router.add_api_route(
-            "/markers", self.markers, operation_id="getMarkers", summary="When each version of a model was first seen"
-        )
-
-    def markers(
-        self,
-        service: Annotated[str, Query(description="name of the service", max_length=64)],
-        from_: Annotated[
-            str, Query(alias="from", description="ms since the epoch, ISO 8601, 'now' or '-15m'")
-        ] = "-90d",
-        to: Annotated[str, Query(description="as from; excluded")] = "now",
-    ) -> Markers:
-        reading = begin_reading(self._ports.panes, service, closed_through(self._ports.panes, service), self._clock)
-        try:
-            from_ms, to_ms = parse_timestamp(from_, reading.now_ms), parse_timestamp(to, reading.now_ms)
-        except ValueError as error:
-            raise ApiError(422, "invalid_parameter", str(error)) from error
-        found = self._releases.read(reading)
-        return Markers(service, [marker for marker in found if from_ms <= marker.at_ms < to_ms])
 
     def overview(
         self,

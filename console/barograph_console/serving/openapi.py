@@ -18,6 +18,7 @@ _TAGS: Final = [
     {"name": "panels", "description": "Tables and charts of one service, each on its own."},
     {"name": "alerts", "description": "Alerts, the rules behind them, what was sent, and who did what."},
     {"name": "silences", "description": "Which alerts people mute, from when to when, and why."},
+    {"name": "ingest", "description": "Events from programs that have no producer."},
     {"name": "health", "description": "Whether the console, the pipeline and the producers do their work."},
     {"name": "access", "description": "Sign in, sign out, and who one is."},
 ]
@@ -44,6 +45,9 @@ _PROBLEM_EXAMPLES: Final = {
         ),
         problem_of(409, "conflict", "it is not active"),
         problem_of(413, "body_too_large", "the body may have 8192 bytes here"),
+        problem_of(
+            415, "unsupported_media_type", "Content-Type is missing: send one of application/json, application/x-ndjson"
+        ),
         problem_of(
             422,
             "unknown_parameter",
@@ -109,8 +113,8 @@ def _add_examples(operation: Document) -> None:
     for parameter in operation.get("parameters", ()):
         if parameter["name"] in known:
             parameter["example"] = known[parameter["name"]]
-    for content in operation.get("requestBody", {}).get("content", {}).values():
-        content["example"] = example["body"]
+    for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
+        content["example"] = example.get("bodies", {}).get(media_type, example.get("body"))
     answers: Document = {**_PROBLEM_EXAMPLES, "200": example.get("answer"), **example.get("others", {})}
     for status, response in operation["responses"].items():
         for media_type, content in response.get("content", {}).items():

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from barograph_console.store.ingest.event_log import EventLog
 from barograph_core.access.session import Session
 from barograph_core.access.token import Token
 from barograph_core.alerts.actions import Applied, Once
@@ -12,6 +13,7 @@ from barograph_core.alerts.published_rules import PublishedRules
 from barograph_core.alerts.record import AlertRecord
 from barograph_core.alerts.transition import Transition
 from barograph_core.events.kinds import Kind, Labels
+from barograph_core.markers.marker import Marker
 from barograph_core.pipeline.deliveries import DeliveryPage
 from barograph_core.pipeline.status import PipelineStatus, ServiceProducers
 from barograph_core.pushed.pushed_alert import PushedAlert
@@ -112,7 +114,14 @@ class ChangesMissed:
     """Changes may have gone unread: the server was away. What is known has to be read again."""
 
 
-Change = PaneClosed | AlertEntry | SilenceChanged | ChangesMissed
+@dataclass(frozen=True, slots=True)
+class MarkerTold:
+    """Somebody told what they did to a service."""
+
+    marker: Marker
+
+
+Change = PaneClosed | AlertEntry | MarkerTold | SilenceChanged | ChangesMissed
 
 
 class Retention(NamedTuple):
@@ -269,6 +278,22 @@ class PushTarget(Protocol):
         ...
 
 
+class MarkerBook(Protocol):
+    """What people and their tools did to services, as ``barograph_core.markers.store`` keeps it."""
+
+    def of(self, service: str) -> list[Marker]:
+        """Return the markers of a service, the oldest first."""
+        ...
+
+    def add(self, marker: Marker) -> Marker:
+        """Write a marker once for each key; return the one that holds the key.
+
+        Raises:
+            KeyReusedError: The key stands for another marker.
+        """
+        ...
+
+
 class HealthProbe(Protocol):
     def problems(self) -> list[ReadinessProblem]:
         """Return why requests would fail, or find figures that stand still; empty when all is well."""
@@ -307,3 +332,5 @@ class Ports:
     rules: RuleSource
     silences: SilenceSource
     pushes: PushTarget
+    markers: MarkerBook
+    events: EventLog

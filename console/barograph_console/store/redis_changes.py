@@ -5,14 +5,17 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from barograph_console.store.connection_pool import ConnectionPool
-from barograph_console.store.ports import AlertEntry, Change, PaneClosed, SilenceChanged
+from barograph_console.store.ports import AlertEntry, Change, MarkerTold, PaneClosed, SilenceChanged
 from barograph_core.alerts.transition import Transition, is_about_alert
 from barograph_core.errors import MalformedEventError
 from barograph_core.keyspace.keys import ShardKeys
 from barograph_core.keyspace.layout import LayoutView
+from barograph_core.markers.marker import KIND as MARKER
+from barograph_core.markers.marker import Marker
 from barograph_core.server.connection import Connection
 from barograph_core.server.replies import Entry, as_entries, as_list, as_text
-from barograph_core.silences.entry import KIND, SilenceEntry
+from barograph_core.silences.entry import KIND as SILENCE
+from barograph_core.silences.entry import SilenceEntry
 
 log = logging.getLogger(__name__)
 _ENTRIES: Final = 500
@@ -89,7 +92,9 @@ def _alert(entry: Entry) -> Iterator[Change]:
     try:
         if is_about_alert(entry.fields):
             yield AlertEntry(entry.id, Transition.from_fields(entry.fields))
-        elif entry.fields.get(b"kind") == KIND.encode():
+        elif entry.fields.get(b"kind") == MARKER.encode():
+            yield MarkerTold(Marker.from_fields(entry.fields))
+        elif entry.fields.get(b"kind") == SILENCE.encode():
             yield SilenceChanged(SilenceEntry.from_fields(entry.fields))
     except MalformedEventError as error:
         log.warning("console.entry_unreadable", extra={"entry_id": str(entry.id), "reason": error.reason})

@@ -183,6 +183,8 @@ class ShardKeys:
           Writers and readers: all workers.
         - ``added_before``, ``added_seen``, ``last_seen``, ``put_back``: the counters of the stream at the last look,
           with which a deleted stream or a flush is recognised. Writer: retain. Readers: account, retain.
+        - ``ingest_forgotten``: digests of ingested events that were forgotten before their time, because there were too
+          many. Writer: ingest.
         - ``told``: totals up to which the pipeline's own panes have reported growth. Writer: tell. Reader: the worker
           that writes these panes.
         """
@@ -293,9 +295,13 @@ class ShardKeys:
 
         - ``dropped:<reason>``, ``shared_names``, ``duplicates``: events that producers dropped, their names that
           another process used too, and batches that were offered twice and refused. Writer: append.
-        - ``late``, ``future``: events that came too late or too early to count. Writer: the aggregators.
+        - ``late``, ``future``: events that came too late or too early to count. Writers: the aggregators, ingest.
         """
         return self._key("totals", service)
+
+    def markers(self, service: str) -> str:
+        """Return the key of the hash of what people did to a service, such as deploys: key -> JSON."""
+        return self._key("markers", service)
 
     def state(self, service: str) -> str:
         return self._key("state", service)
@@ -318,6 +324,11 @@ class ShardKeys:
     def once(self, digest: str) -> str:
         """Return the key that remembers a request of a person, so that it is applied once; it expires in a day."""
         return self._key("once", digest)
+
+    @property
+    def ingested(self) -> str:
+        """Return the key of the sorted set of digests of ingested events, by when they arrived in ms."""
+        return self._key("ingested")
 
     def outbox(self, channel: str) -> str:
         """Return the key of the sorted set of groups with something to send, by due time in ms."""

@@ -246,7 +246,7 @@ class ServiceEnd:
         )
         panes, coarse = _of_service(opened, service), _of_service(rollups, service)
         stored, instances = list(map(as_bytes, as_list(blocks))), list(map(as_bytes, as_list(producers)))
-        names: list[Value] = [keys.totals(service), keys.shipped(service), keys.folded(service)]
+        names: list[Value] = [keys.totals(service), keys.shipped(service), keys.folded(service), keys.markers(service)]
         names += [keys.parts(service, start_ms) for _, start_ms in _places(panes, service)]
         names += [keys.rollup_parts(service, *place) for place in _places(coarse, service)]
         names += [keys.panes(service, *place) for place in _places(stored)]

@@ -1,4 +1,4 @@
-"""barograph alert and barograph silence: what whoever is on call sees and does."""
+"""barograph alert, silence and mark: what whoever is on call sees and does."""
 
 import json
 from dataclasses import replace
@@ -203,3 +203,55 @@ def test_silences_are_listed_and_ended(on_call: OnCall) -> None:
     ended = on_call.json("silence", "list", "--all")[1]
     assert (ended["state"], ended["ended_by"], ended["end_reason"]) == ("expired", "ann", "by_hand")
     assert on_call.run("silence", "expire", active["id"])[0] == 1
+
+
+def test_a_deploy_is_marked_once_for_each_key(on_call: OnCall) -> None:
+    """A build that is started again sends the same key."""
+    told = on_call.json("mark", "deploy", "api 2.15", "--service", "ranker", "--key", "run-17", "--by", "ci")
+    assert (told["kind"], told["title"], told["actor"]) == ("deploy", "api 2.15", "ci")
+    assert abs(told["at_ms"] - on_call.now_ms) < 60_000
+    again = on_call.json("mark", "deploy", "api 2.15", "--service", "ranker", "--key", "run-17", "--at", "-5m")
+    assert again == told
+    (entry,) = on_call.fields()
+    assert (entry["kind"], entry["marker"], entry["service"]) == ("marker", "deploy", "ranker")
+    code, _, err = on_call.run("mark", "deploy", "api 2.16", "--service", "ranker", "--key", "run-17")
+    assert (code, "stands for another marker: deploy 'api 2.15'" in err) == (1, True)
+
+
+def test_a_marker_is_printed_and_shown_in_the_tail(on_call: OnCall) -> None:
+    code, out, _ = on_call.run(
+        "mark",
+        "config",
+        "pool 20",
+        "--service",
+        "ranker",
+        "--at",
+        "-5m",
+        "--by",
+        "mira",
+        "--link",
+        "https://ci.example",
+    )
+    assert (code, out.split("  ")[1]) == (0, "config pool 20 on ranker, by mira\n")
+    line = on_call.run("tail", "alerts")[1]
+    assert "config  pool 20  ranker  https://ci.example  by mira" in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            ["deploy", "x", "--service", "rankr"],
+            "--service: nothing of a service 'rankr' was ever closed; did you mean",
+        ),
+        (["Deploy", "x", "--service", "ranker"], "KIND: is one word such as deploy"),
+        (["deploy", "", "--service", "ranker"], "TITLE: has 1 to 200"),
+        (["deploy", "x", "--service", "ranker", "--link", "ftp://x"], "--link: begins with http"),
+        (["deploy", "x", "--service", "ranker", "--at", "soon"], "--at: 'soon' is no moment"),
+        (["deploy", "x", "--service", "ranker", "--at", "-100d"], "--at: is 20"),
+    ],
+)
+def test_a_marker_that_nobody_can_mean_is_refused(on_call: OnCall, arguments: list[str], words: str) -> None:
+    code, _, err = on_call.run("mark", *arguments)
+    assert (code, words in err) == (2, True), err
+    assert on_call.fields() == []

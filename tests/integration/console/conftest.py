@@ -8,9 +8,11 @@ from fastapi.testclient import TestClient
 from barograph_console.app import create_app
 from barograph_console.settings import ConsoleSettings
 from barograph_console.store.connection_pool import ConnectionPool
+from barograph_console.store.ingest.redis_event_log import RedisEventLog
 from barograph_console.store.ports import Ports
 from barograph_console.store.redis_access import RedisAccess
 from barograph_console.store.redis_alerts import RedisAlerts
+from barograph_console.store.redis_markers import RedisMarkers
 from barograph_console.store.redis_ports import RedisHealth, RedisPanes, RedisPipeline
 from barograph_console.store.redis_pushes import RedisPushes
 from barograph_console.store.redis_rules import RedisRules
@@ -46,6 +48,8 @@ def client_at(pool: ConnectionPool, keys: ShardKeys) -> ClientAt:
             RedisRules(pool, keys.prefix, clock),
             RedisSilences(pool, layouts, clock),
             RedisPushes(pool, layouts, STEPS[0].step_ms, clock),
+            RedisMarkers(pool, layouts),
+            RedisEventLog(pool, keys.prefix),
         )
         return TestClient(create_app(ports, ConsoleSettings(), clock), base_url="http://localhost")
 

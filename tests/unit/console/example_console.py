@@ -15,6 +15,7 @@ from barograph_core.alerts.by_hand import acknowledge
 from barograph_core.alerts.published_rules import Bound, PublishedRule, PublishedRules
 from barograph_core.alerts.record import AlertState, Severity
 from barograph_core.alerts.transition import transition_of
+from barograph_core.markers.marker import Marker
 from barograph_core.pipeline.deliveries import Delivery
 from barograph_core.pipeline.status import PipelineStatus, ServiceProducers, WorkerStatus
 from barograph_core.server.replies import EntryId
@@ -26,6 +27,7 @@ from tests.unit.console.fakes import (
     NOW_MS,
     Console,
     FakeAlerts,
+    FakeMarkers,
     FakePanes,
     FakePipeline,
     FakeRules,
@@ -48,6 +50,15 @@ _RULE: Final = PublishedRule(
     summary="{{ error_rate | percent }} of {{ count }} requests to {{ service }} failed in {{ window }}",
     fires=(Bound("error_rate", ">", 0.05, "ratio", is_leading=True), Bound("count", ">=", 20.0)),
     clears=(Bound("error_rate", "<", 0.03, "ratio", is_leading=True),),
+)
+_DEPLOY: Final = Marker(
+    key="deploy-16",
+    service="ranker",
+    at_ms=_START - MINUTE,
+    kind="deploy",
+    title="api 2.14.1",
+    url="https://ci.example/runs/16",
+    actor="ci",
 )
 _SUMMARY: Final = "13 % of the requests to /predict fail"
 
@@ -90,6 +101,7 @@ def example_console() -> Console:
     )
     return Console(
         silences=silences,
+        markers=FakeMarkers({_DEPLOY.key: _DEPLOY}),
         panes=FakePanes(stored=stored),
         alerts=alerts,
         clock=clock,

@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 from barograph_console.app import create_app
 from barograph_console.settings import ConsoleSettings
 from barograph_console.store.connection_pool import ConnectionPool
+from barograph_console.store.ingest.event_log import AHEAD_MS, LATENESS_MS, Event, Receipt, Writing
 from barograph_console.store.ports import (
     EVERY_ENTRY,
     AlertEntry,
@@ -40,6 +41,7 @@ from barograph_core.events.encode import EncodedBatch, encode_batch, entry_field
 from barograph_core.events.kinds import KINDS, Kind, Labels
 from barograph_core.keyspace.keys import ShardKeys
 from barograph_core.keyspace.layout import LayoutView
+from barograph_core.markers.marker import Marker
 from barograph_core.pipeline.deliveries import Delivery, DeliveryPage
 from barograph_core.pipeline.status import PipelineStatus, ServiceProducers
 from barograph_core.pushed.pushed_alert import PushedAlert
@@ -351,6 +353,55 @@ class FakePushes:
 
 
 @dataclass
+class FakeMarkers:
+    """Markers by their keys."""
+
+    told: dict[str, Marker] = field(default_factory=dict[str, Marker])
+
+    def of(self, service: str) -> list[Marker]:
+        return sorted((one for one in self.told.values() if one.service == service), key=lambda one: one.at_ms)
+
+    def add(self, marker: Marker) -> Marker:
+        held = self.told.setdefault(marker.key, marker)
+        if not held.is_repeated_by(marker):
+            raise KeyReusedError("another marker")
+        return held
+
+
+@dataclass
+class FakeEventLog:
+    """Events in a list; what is older than ten minutes by ``clock`` is late, what is further ahead early."""
+
+    clock: Clock
+    events: list[Event] = field(default_factory=list[Event])
+    senders: list[str] = field(default_factory=list[str])
+    done: dict[str, tuple[Once, Receipt]] = field(default_factory=dict[str, tuple[Once, Receipt]])
+    error: BarographError | None = None
+
+    def append(self, events: Sequence[Event], writing: Writing) -> Receipt:
+        if self.error is not None:
+            raise self.error
+        known = self.done.get(writing.once.key) if writing.once else None
+        if known:
+            if known[0] != writing.once:
+                raise KeyReusedError("another request")
+            return known[1]
+        now_ms, held = self.clock.now_ms(), {one.digest for one in self.events if one.digest}
+        new = [(at, one) for at, one in enumerate(events) if one.digest not in held]
+        late = [at for at, one in new if one.at_ms < now_ms - LATENESS_MS]
+        early = [at for at, one in new if one.at_ms > now_ms + AHEAD_MS]
+        refused = {*late, *early}
+        kept = [] if writing.is_strict and refused else [one for at, one in new if at not in refused]
+        self.events += kept
+        self.senders.append(writing.sender)
+        duplicate = len(events) - len(new)
+        receipt = Receipt(len(kept), duplicate, late, early, len(late), len(early), LATENESS_MS, now_ms)
+        if writing.once:
+            self.done[writing.once.key] = (writing.once, receipt)
+        return receipt
+
+
+@dataclass
 class Console:
     """The application over fakes, and a client that calls it."""
 
@@ -363,12 +414,24 @@ class Console:
     rules: FakeRules = field(default_factory=FakeRules)
     silences: FakeSilences | None = None
     pushes: FakePushes = field(default_factory=FakePushes)
+    markers: FakeMarkers = field(default_factory=FakeMarkers)
+    events: FakeEventLog | None = None
     clock: FakeClock = field(default_factory=lambda: FakeClock(NOW_MS))
 
     def client(self, base_url: str = "http://127.0.0.1:8642") -> TestClient:
         silences = self.silences or FakeSilences(self.clock, self.alerts)
+        events = self.events or FakeEventLog(self.clock)
         ports = Ports(
-            self.panes, self.alerts, self.pipeline, self.health, self.access, self.rules, silences, self.pushes
+            panes=self.panes,
+            alerts=self.alerts,
+            pipeline=self.pipeline,
+            health=self.health,
+            access=self.access,
+            rules=self.rules,
+            silences=silences,
+            pushes=self.pushes,
+            markers=self.markers,
+            events=events,
         )
         app = create_app(ports, self.settings, self.clock)
         return TestClient(app, base_url=base_url, raise_server_exceptions=False)

@@ -35,11 +35,11 @@ def add_range_arguments(parser: argparse.ArgumentParser, *, start: str, end: str
     parser.add_argument("--service", action="append", default=[], help="only this service; may be given several times")
 
 
-def join_moments(argv: Sequence[str]) -> list[str]:
+def join_moments(argv: Sequence[str], flags: Sequence[str] = _MOMENT_FLAGS) -> list[str]:
     """Return ``argv`` with ``--from -1h`` as ``--from=-1h``: argparse reads ``-1h`` as an option."""
     joined: list[str] = []
     for word in argv:
-        if joined and joined[-1] in _MOMENT_FLAGS and word[:1] == "-" and word[1:2].isdigit():
+        if joined and joined[-1] in flags and word[:1] == "-" and word[1:2].isdigit():
             joined[-1] += f"={word}"
         else:
             joined.append(word)

@@ -19,11 +19,11 @@ export interface AlertInFull extends Omit<Alert, "why"> {
   next_notification_ms?: number | null;
   series?: { from_ms: number; step_ms: number; figure: string; values: (number | null)[]; fires_above?: number | null;
     fires_below?: number | null; clears_below?: number | null; clears_above?: number | null } | null;
-  log: LogEntry[];
+  log: LogEntry[]; markers?: Marker[];
   annotations?: Record<string, string>; source_url?: string;
   similar: { started_at_ms: number; ended_at_ms: number | null; deeds?: { at_ms: number; what: string; actor: string; note: string }[] }[];
 }
-export interface Marker { at_ms: number; kind: string; title: string; url?: string }
+export interface Marker { at_ms: number; kind: string; title: string; key: string; url?: string; actor?: string }
 /** rule, severity, pending, firing, end, acknowledged, id */
 export type Episode = [string, Severity, number | null, number | null, number | null, number | null, string];
 export interface Minute {

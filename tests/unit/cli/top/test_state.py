@@ -69,8 +69,8 @@ def test_an_alert_comes_changes_and_goes() -> None:
 def test_a_marker_is_kept_once() -> None:
     one = state()
     for seq in (11, 12):
-        one.fold(message("marker", seq, marker={"at_ms": NOW_MS, "title": "ctr 8"}))
-    assert one.markers == [Marker(NOW_MS, "ctr 8")]
+        one.fold(message("marker", seq, marker={"at_ms": NOW_MS, "kind": "deploy", "title": "api 2"}))
+    assert one.markers == [Marker(NOW_MS, "api 2", "deploy")]
 
 
 def test_names_from_strangers_cannot_move_the_cursor() -> None:

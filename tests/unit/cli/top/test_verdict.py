@@ -45,15 +45,18 @@ def test_nothing_is_known_before_the_first_answer() -> None:
     assert verdict(None, NOW_MS).lead == "Nothing is known yet."
 
 
-def test_an_alert_is_told_with_its_release_and_its_largest_parts() -> None:
+def test_an_alert_is_told_with_what_was_done_before_and_its_largest_parts() -> None:
     parts = [
         {"labels": {"route": "/predict", "method": "POST"}, "share_ratio": 1.0},
         {"labels": {"version": "8"}, "share_ratio": 0.96},
         {"labels": {"model": "ctr", "version": "8"}, "share_ratio": 0.9},
     ]
-    markers = [{"at_ms": NOW_MS - 30_000, "title": "ctr 8"}, {"at_ms": NOW_MS - 5_000, "title": "later"}]
+    markers = [
+        {"at_ms": NOW_MS - 30_000, "kind": "deploy", "title": "api 2.15"},
+        {"at_ms": NOW_MS - 5_000, "kind": "release", "title": "later"},
+    ]
     assert said(alerts=[alert(contributors=parts), alert(id="b" * 16, severity="warning")], markers=markers) == (
-        "13.1 % of POST /predict fail for 20 s, 10 s after release ctr 8;"
+        "13.1 % of POST /predict fail for 20 s, 10 s after deploy api 2.15;"
         " 96 % from model version 8 and model ctr, version 8. 1 more firing."
     )
 

@@ -8,7 +8,15 @@ from typing import Any, cast
 import pytest
 
 from barograph_console.live.feed import LiveFeed
-from barograph_console.store.ports import AlertEntry, Change, ChangesMissed, PaneClosed, Ports, SilenceChanged
+from barograph_console.store.ports import (
+    AlertEntry,
+    Change,
+    ChangesMissed,
+    MarkerTold,
+    PaneClosed,
+    Ports,
+    SilenceChanged,
+)
 from barograph_core.alerts.published_rules import PublishedRule, PublishedRules
 from barograph_core.alerts.record import AlertState, Severity
 from barograph_core.alerts.transition import Transition
@@ -16,6 +24,7 @@ from barograph_core.clock import Clock, SystemClock
 from barograph_core.errors import StreamUnavailableError
 from barograph_core.events.encode import encode_batch
 from barograph_core.events.kinds import KINDS
+from barograph_core.markers.marker import Marker
 from barograph_core.server.replies import EntryId
 from barograph_core.silences.entry import entry_of
 from barograph_core.silences.silence import Silence, parse_matchers
@@ -26,7 +35,9 @@ from tests.unit.console.fakes import (
     NOW_MS,
     FakeAccess,
     FakeAlerts,
+    FakeEventLog,
     FakeHealth,
+    FakeMarkers,
     FakePanes,
     FakePipeline,
     FakePushes,
@@ -84,6 +95,8 @@ class Stage:
             self.rules,
             self.silences,
             FakePushes(),
+            FakeMarkers(),
+            FakeEventLog(clock),
         )
         self.feed = LiveFeed(ports, self.changes, clock, 500)
         self.feed.start(self)
@@ -177,6 +190,19 @@ def test_a_revision_of_an_earlier_pane_is_said_and_shown(stage: Stage) -> None:
         lambda: [tick for tick in stage.of("tick") if "minute" in tick][-1]["minute"]["requests"] == 4,
         what="the late events in the minute",
     )
+
+
+def test_a_marker_is_told_to_its_service_and_to_all(stage: Stage) -> None:
+    stage.feed.follow("ranker")
+    stage.feed.follow("*")
+    stage.until("tick")
+    facts = {"at_ms": NOW_MS, "kind": "deploy", "title": "api 2"}
+    for service in ("ranker", "other"):
+        marker = Marker(key=service, service=service, **facts)  # type: ignore[arg-type]  # test data by name
+        stage.changes.written.put([MarkerTold(marker)])
+    wait_until(lambda: len(stage.of("marker", "*")) == 2, timeout_s=20, what="both markers")
+    (told,) = stage.of("marker")
+    assert told["marker"] == {**facts, "key": "ranker", "url": "", "actor": ""}
 
 
 def test_other_rules_are_said(stage: Stage) -> None:

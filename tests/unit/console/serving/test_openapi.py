@@ -28,7 +28,7 @@ def example_of(operation: dict[str, Any]) -> dict[str, Any]:
 def test_every_operation_has_an_id_of_its_own_written_by_hand() -> None:
     """Programs that are made from the description are named by it: a verb, then what."""
     assert len(set(IDS)) == len(IDS)
-    verbs = "get|list|query|preview|acknowledge|unacknowledge|resolve|add|change|end|sign"
+    verbs = "get|list|query|preview|acknowledge|unacknowledge|resolve|add|change|end|send|sign"
     assert [name for name in IDS if not re.fullmatch(rf"({verbs})[A-Z][A-Za-z]+", name)] == []
 
 

@@ -66,12 +66,22 @@ function meta(alert, now_ms) {
 function parts(app, alert, full) {
   const head = el("header", null, mark(standing(alert) === "pending" ? "pending" : alert.severity), el("p", { class: "meta" }, meta(alert, app.now())), close());
   const labels = labelWords(alert.labels);
-  return [head, el("h2", null, el("bdi", null, title(alert))), labels && el("p", { class: "meta" }, el("bdi", null, labels)), actions(app, alert, full?.source_url),
+  return [head, el("h2", null, el("bdi", null, title(alert))), labels && el("p", { class: "meta" }, el("bdi", null, labels)), ...afterWhat(alert, full), actions(app, alert, full?.source_url),
     ...why(app, alert, full), ...(full ? says(full) : []), ...comesFrom(alert), ...(full && app.can_change && alert.state === "firing" && !alert.silenced_by?.length ? silenceForm(app, alert) : []), ...(full ? [...happened(app, full), ...similar(app, full)] : [])].filter((node) => node instanceof Node);
 }
 
 /** @param {unknown} url */
 const isPage = (url) => typeof url === "string" && /^https?:\/\//i.test(url);
+
+/** "2 min after deploy api 2.15, by ci". @param {Alert} alert @param {AlertInFull | null} full */
+function afterWhat(alert, full) {
+  const since = alert.fired_at_ms ?? alert.started_at_ms;
+  const said = (full?.markers ?? []).map((one) => {
+    const words = `${span(since - one.at_ms)} after ${clean(one.kind, 32)} ${clean(one.title, 100)}${one.actor ? `, by ${clean(one.actor, 60)}` : ""}`;
+    return el("li", null, el("bdi", null, words), isPage(one.url) && " ", isPage(one.url) && el("a", { href: one.url, rel: "noreferrer noopener", target: "_blank" }, "More"));
+  });
+  return said.length ? [el("ul", { class: "meta" }, ...said)] : [];
+}
 
 /** @param {App} app @param {Alert} alert @param {string} [source] */
 function actions(app, alert, source) {

@@ -1,5 +1,5 @@
 // @ts-check
-// What happened, newest first: transitions of alerts, deliveries, what people did, releases.
+// What happened, newest first: transitions of alerts, deliveries, what people did, markers.
 
 import { Rows, byId, el, text } from "../dom/el.js";
 import { failed } from "../dom/failed.js";
@@ -38,6 +38,12 @@ function happening(entry) {
     what: ` ${what}${entry.reason && entry.reason !== "reminder" ? `, ${clean(entry.reason, 60).replaceAll("_", " ")}` : ""}${by}${note}` };
 }
 
+/** " deployed, ci" @param {import("../types").Marker} marker */
+function did({ kind, actor }) {
+  const what = kind === "release" ? "first seen" : kind === "deploy" ? "deployed" : clean(kind, 32);
+  return ` ${what}${actor ? `, ${clean(actor, 40)}` : ""}`;
+}
+
 /** @param {import("../state/app.js").App} app */
 export function timelinePanel(app) {
   const place = byId("timeline-list");
@@ -57,7 +63,7 @@ export function timelinePanel(app) {
   };
   const draw = () => {
     if (!app.state) return;
-    const releases = app.state.markers.map((one) => ({ at_ms: one.at_ms, key: `m${one.at_ms}${one.title}`, name: clean(one.title, 60), what: one.kind === "deploy" ? " deployed" : " first seen", kind: "release" }));
+    const releases = app.state.markers.map((one) => ({ at_ms: one.at_ms, key: `m${one.key}`, name: clean(one.title, 60), what: did(one), kind: "release" }));
     const muted = silences.filter((one) => isAbout(one, app.view.service)).flatMap(silence);
     const all = [...app.log.map(happening), ...muted, ...releases].sort((a, b) => b.at_ms - a.at_ms).slice(0, SHOWN);
     rows.show(all, (one) => one.key);

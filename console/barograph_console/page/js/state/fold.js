@@ -104,7 +104,7 @@ function alert(state, message) {
 /** @param {State} state @param {Message} message */
 function marker(state, message) {
   const one = message["marker"] ?? message;
-  if (state.markers.some((old) => old.at_ms === one.at_ms && old.title === one.title)) return;
+  if (state.markers.some((old) => old.key === one.key)) return;
   state.markers = [...state.markers, one].slice(-MARKERS);
 }
 

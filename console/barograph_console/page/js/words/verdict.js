@@ -8,7 +8,7 @@ import { clean, count, duration, perMinute, percent, plural, span, words } from 
 /** @typedef {{severity: string, lead: string, rest: string, text: string}} Verdict */
 
 export const STALE_MS = 5_000;
-const RELEASE_MS = 1_800_000;
+const SOON_MS = 1_800_000;
 
 /** What the server's refusals mean, and what to do. */
 const REFUSALS = new Map([
@@ -53,14 +53,14 @@ function aboutAlerts(state) {
     const names = [...new Set(firing.map((alert) => clean(alert.ack?.actor, 40)))].join(", ");
     return say("warning", title(first), `${lasting}; acknowledged by ${names}.${tail}`);
   }
-  return say(first.severity, title(first), `${lasting}${afterRelease(state, since)}${largestParts(first)}.${tail}`);
+  return say(first.severity, title(first), `${lasting}${afterMarker(state, since)}${largestParts(first)}.${tail}`);
 }
 
-/** The newest release within half an hour before. @param {VerdictState} state @param {number} since */
-function afterRelease(state, since) {
-  const before = state.markers.filter((marker) => marker.at_ms <= since && since - marker.at_ms <= RELEASE_MS);
+/** The newest marker within half an hour before: "2 min after deploy api 2.15". @param {VerdictState} state @param {number} since */
+function afterMarker(state, since) {
+  const before = state.markers.filter((marker) => marker.at_ms <= since && since - marker.at_ms <= SOON_MS);
   const last = before.sort((a, b) => b.at_ms - a.at_ms)[0];
-  return last ? `, ${span(since - last.at_ms)} after release ${clean(last.title, 60)}` : "";
+  return last ? `, ${span(since - last.at_ms)} after ${clean(last.kind, 32)} ${clean(last.title, 60)}` : "";
 }
 
 /** @param {VerdictState} state */

@@ -1,11 +1,9 @@
 """Release markers: when each version of a model was first seen. Derived from the figures that are kept."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Annotated, Final, Literal
+from typing import Final
 
-from pydantic import Field
-
+from barograph_console.markers.rows import MarkerRow, release_row
 from barograph_console.reading.panes import Reading
 from barograph_console.serving.memo import Memo
 from barograph_console.store.ports import PaneSource
@@ -19,24 +17,6 @@ _MAX_AGE_MS: Final = 10_000
 _SERVICES: Final = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Marker:
-    """A moment that charts show as a line."""
-
-    at_ms: int
-    kind: Literal["release"]
-    title: str
-    key: Annotated[str, Field(description="identity: the same marker always has the same key")]
-
-
-@dataclass(frozen=True, slots=True)
-class Markers:
-    """The markers of a service, the oldest first."""
-
-    service: str
-    markers: list[Marker]
-
-
 class ReleaseReader:
     """Finds the releases of a service. A deploy that changes no version of a model is not seen."""
 
@@ -44,7 +24,7 @@ class ReleaseReader:
         self._panes = panes
         self._first_seen = Memo[dict[Labels, int]](clock, bound=_SERVICES)
 
-    def read(self, reading: Reading) -> list[Marker]:
+    def read(self, reading: Reading) -> list[MarkerRow]:
         """Return all releases that are on record, the oldest first."""
         return releases(self._first_seen.get(reading.service, lambda: self._read(reading), max_age_ms=_MAX_AGE_MS))
 
@@ -73,7 +53,7 @@ class ReleaseReader:
         return [(series[place], first_ms) for place, first_ms in first.items() if OTHER_LABEL not in series[place]]
 
 
-def releases(first_seen: dict[Labels, int]) -> list[Marker]:
+def releases(first_seen: dict[Labels, int]) -> list[MarkerRow]:
     """Return a marker for each version that came after the first of its model.
 
     Args:
@@ -83,7 +63,7 @@ def releases(first_seen: dict[Labels, int]) -> list[Marker]:
     for (model, _), first_ms in first_seen.items():
         began[model] = min(first_ms, began.get(model, first_ms))
     markers = [
-        Marker(first_ms, "release", f"{model} {version}", f"release:{model}:{version}")
+        release_row(model, version, first_ms)
         for (model, version), first_ms in first_seen.items()
         if first_ms > began[model]
     ]

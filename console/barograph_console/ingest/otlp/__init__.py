@@ -1,0 +1,1 @@
+"""Spans of OpenTelemetry, over OTLP/HTTP: those of servers become requests, those of generative models predictions."""

@@ -1,0 +1,1 @@
+"""Where events that no producer sent are appended."""

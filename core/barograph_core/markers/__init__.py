@@ -1,0 +1,1 @@
+"""Markers: what people and their tools did to a service, such as a deploy, and when."""
