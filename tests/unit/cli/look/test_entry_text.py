@@ -86,8 +86,8 @@ def test_a_silence_shows_what_it_mutes_and_why() -> None:
 
 
 def test_an_entry_of_a_kind_of_later_is_shown_by_its_fields() -> None:
-    entry = _entry(kind="marker", change="deploy", title="api 2.15")
-    assert "marker deploy  title api 2.15" in _text("alerts", entry)
+    entry = _entry(kind="mood", change="deploy", title="api 2.15")
+    assert "mood deploy  title api 2.15" in _text("alerts", entry)
 
 
 @pytest.mark.parametrize("stream", ["events", "metrics", "alerts", "deliveries", "dead"])

@@ -192,6 +192,7 @@ def test_at_most_ten_mistakes_are_listed(sender: Sender) -> None:
             "too_many_services",
         ),
     ],
+    ids=lambda value: value[:12].decode(errors="replace") if isinstance(value, bytes) else str(value),
 )
 def test_a_body_that_cannot_be_taken_is_refused_as_a_whole(
     sender: Sender, body: bytes, media_type: str, status: int, code: str

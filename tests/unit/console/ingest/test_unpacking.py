@@ -33,7 +33,9 @@ def test_a_bomb_is_stopped_at_the_bound() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"[]", gzip.compress(b"[]")[:-4], gzip.compress(b"[]") + b"tail", zlib.compress(b"[]"), b"\x1f\x8b"]
+    "body",
+    [b"[]", gzip.compress(b"[]")[:-4], gzip.compress(b"[]") + b"tail", zlib.compress(b"[]"), b"\x1f\x8b"],
+    ids=["plain", "cut", "longer", "zlib", "begun"],
 )
 def test_what_is_no_gzip_is_told(body: bytes) -> None:
     assert status_of(body, GZIP) == 422

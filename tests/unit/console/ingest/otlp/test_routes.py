@@ -168,6 +168,7 @@ def test_more_spans_than_one_call_takes_go_in_several(exporter: Exporter) -> Non
         (b'{"resourceSpans": [{"scopeSpans": [{"spans": [{"endTimeUnixNano": "soon"}]}]}]}', "application/json", 400),
         (gzip.compress(b" " * (64 << 20), 9), "application/json", 413),
     ],
+    ids=["bytes", "json", "array", "number", "numbers", "id", "time", "bomb"],
 )
 def test_an_export_that_cannot_be_read_is_refused_for_good(
     exporter: Exporter, body: bytes, media_type: str, status: int
