@@ -66,7 +66,9 @@ def answer_protobuf(rejected: int, message: str) -> bytes:
         ExportTraceServiceResponse,
     )
 
-    if not rejected:
-        return ExportTraceServiceResponse().SerializeToString()
-    partial = ExportTracePartialSuccess(rejected_spans=rejected, error_message=message)
-    return ExportTraceServiceResponse(partial_success=partial).SerializeToString()
+    answer = ExportTraceServiceResponse()
+    if rejected:
+        partial = ExportTracePartialSuccess(rejected_spans=rejected, error_message=message)
+        answer = ExportTraceServiceResponse(partial_success=partial)
+    packed: bytes = answer.SerializeToString()
+    return packed

@@ -110,8 +110,8 @@ def _event(span: Span, kind: Kind, labels: tuple[str | int, ...], values: tuple[
 
 def _service(resource: Attributes) -> str:
     """Return the name of the service, characters that names here do not have replaced: ``unknown_service-node``."""
-    name = resource.get("service.name")
-    if not isinstance(name, str) or not name:
+    name = _text(resource, "service.name")
+    if not name:
         raise RowError("resource.service.name", "is missing: set OTEL_SERVICE_NAME, or the resource's service.name")
     return check_service(_BAD_NAME.sub("-", name)[:_LONGEST_NAME])
 
@@ -126,33 +126,36 @@ def _request_labels(span: Span) -> tuple[str | int, ...]:
     elif is_error and status < 400:
         # The answer had begun when it failed.
         status = ERROR_STATUS
-    version = span.resource.get("service.version")
-    free = ("version", _label(version)) if isinstance(version, str) and version else ()
+    version = _text(span.resource, "service.version")
+    free = ("version", _label(version)) if version else ()
     return (_label(route), _label(method), status, *free)
 
 
 def _route_and_method(span: Span) -> tuple[str, str]:
     attributes = span.attributes
-    method = next((found for name in _METHODS if isinstance(found := attributes.get(name), str) and found), "")
-    if method:
-        route = attributes.get("http.route")
-        return (route if isinstance(route, str) and route else UNMATCHED), method
+    methods = [method for name in _METHODS if (method := _text(attributes, name))]
+    if methods:
+        return _text(attributes, "http.route") or UNMATCHED, methods[0]
     if any(name in attributes for name in _RPC):
-        parts = [attributes.get(name) for name in ("rpc.service", "rpc.method")]
-        return "/".join(part for part in parts if isinstance(part, str) and part) or span.name or UNMATCHED, "RPC"
+        parts = [text for name in ("rpc.service", "rpc.method") if (text := _text(attributes, name))]
+        return "/".join(parts) or span.name or UNMATCHED, "RPC"
     return span.name or UNMATCHED, "SERVER"
+
+
+def _text(attributes: Attributes, name: str) -> str:
+    value = attributes.get(name)
+    return value if isinstance(value, str) else ""
 
 
 def _is_model(attributes: Attributes) -> bool:
     if attributes.get("gen_ai.operation.name") in _WITHOUT_MODEL:
         return False
-    return any(isinstance(attributes.get(f"gen_ai.{name}.model"), str) for name in ("request", "response"))
+    return any(_text(attributes, f"gen_ai.{name}.model") for name in ("request", "response"))
 
 
 def _model_labels(attributes: Attributes) -> tuple[str, ...]:
     """Return the model that was asked for, and as its version the one that answered."""
-    answered, asked = (attributes.get(f"gen_ai.{name}.model") for name in ("response", "request"))
-    names = [one for one in (asked, answered) if isinstance(one, str) and one] or [UNMATCHED]
+    names = [model for name in ("request", "response") if (model := _text(attributes, f"gen_ai.{name}.model"))]
     return _label(names[0]), _label(names[-1])
 
 

@@ -76,7 +76,8 @@ def as_protobuf(document: dict[str, Any]) -> bytes:
                     value.int_value = int(pair["value"]["intValue"])
                 else:
                     value.array_value.values.add().string_value = "x"
-    return message.SerializeToString()
+    packed: bytes = message.SerializeToString()
+    return packed
 
 
 class Exporter:
