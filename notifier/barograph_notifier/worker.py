@@ -3,11 +3,11 @@
 import logging
 import math
 import threading
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Final, Protocol
 
 from barograph_core.alerts.record import AlertState
-from barograph_core.alerts.transition import Transition, is_about_alert
+from barograph_core.alerts.transition import Transition, decoded_fields, is_about_alert
 from barograph_core.clock import Clock
 from barograph_core.errors import MalformedEventError
 from barograph_core.keyspace.keys import NOTIFIER_GROUP
@@ -87,21 +87,21 @@ class NotifierHandler:
             UnreadableEntryError: An entry is not a transition; no entry has taken effect.
         """
         now_ms = self._clock.now_ms()
-        read = [(entry, _read(entry)) for entry in entries]
+        read = [_Read(entry) for entry in entries]
         queued, arrivals = set[str](), list[Arrival]()
-        for entry, transition in read:
-            if transition is None:
+        for one in read:
+            if one.transition is None:
                 self._counters.add("entries_passed_over")
-                self._outbox.pass_over(group_of(self._channel), self._consumer, entry.id, now_ms)
+                self._outbox.pass_over(group_of(self._channel), self._consumer, one.entry.id, now_ms)
                 continue
-            arrivals.append(self._arrival(entry, transition, now_ms, queued))
+            arrivals.append(self._arrival(one, one.transition, now_ms, queued))
             if arrivals[-1].item is not None:
-                queued.add(transition.alert_id)
+                queued.add(one.transition.alert_id)
         flags = self._outbox.enqueue(group_of(self._channel), self._consumer, arrivals, now_ms)
         self._counters.add("fence_rejections", flags.count(False))
         suppressed = sum(flag and bool(one.reason) for one, flag in zip(arrivals, flags, strict=True))
         self._counters.add("deliveries_suppressed", suppressed)
-        self._may_release |= any(_may_release(entry, transition) for entry, transition in read)
+        self._may_release |= any(_may_release(one.entry, one.transition) for one in read)
         self._release()
         if any(one.item is not None for one in arrivals):
             self._wake.set()
@@ -119,15 +119,16 @@ class NotifierHandler:
             self._may_release, self._next_release_ms = False, now_ms + _RELEASE_EVERY_MS
             self._wake.set()
 
-    def _arrival(self, entry: Entry, transition: Transition, now_ms: int, queued: Set[str]) -> Arrival:
+    def _arrival(self, read: "_Read", transition: Transition, now_ms: int, queued: Set[str]) -> Arrival:
         """Decide what becomes of one entry: this is the only step between reading an entry and queuing it.
 
         Args:
-            entry: The entry.
+            read: The entry.
             transition: What it says.
             now_ms: Wall time.
             queued: Alerts of which the entries before it, that come with it, queue something.
         """
+        entry_id = read.entry.id
         due = self._routing.channels_of(transition, transition.at_ms)
         is_shown = transition.is_only_flag and self._shows_flag(transition)
         action, reason = action_for(transition, self._channel, is_routed=self._channel in due, shows_flag=is_shown)
@@ -136,17 +137,17 @@ class NotifierHandler:
             action = EntryAction.ENQUEUE if is_known else EntryAction.SUPPRESS
         if action is not EntryAction.ENQUEUE:
             reason = reason if action is EntryAction.SUPPRESS else ""
-            return Arrival(entry_id=entry.id, transition=transition, reason=reason)
+            return Arrival(entry_id=entry_id, transition=transition, reason=reason)
         held_ms = _held_until_ms(transition, due.get(self._channel, 0))
         item = Item(
-            entry_id=entry.id,
+            entry_id=entry_id,
             transition=transition,
             mute=self._mute_of(transition),
             since_ms=max(now_ms, held_ms),
             # The server's clock may be ahead of ours; the item must not wait for the difference.
-            due_ms=held_ms or min(entry.id.ms, now_ms),
+            due_ms=held_ms or min(entry_id.ms, now_ms),
         )
-        return Arrival(entry_id=entry.id, transition=transition, item=item, fields=entry.fields)
+        return Arrival(entry_id=entry_id, transition=transition, item=item, fields=read.fields)
 
     def _mute_of(self, transition: Transition) -> str:
         """Return why ``transition`` counts in the order but is not sent; empty when it is sent.
@@ -173,15 +174,26 @@ def _may_release(entry: Entry, transition: Transition | None) -> bool:
     return transition.before is AlertState.FIRING and transition.flag != "acknowledged"
 
 
-def _read(entry: Entry) -> Transition | None:
-    """Return the transition; ``None`` for an entry that is about no single alert.
+class _Read:
+    """An entry that was read.
+
+    Attributes:
+        fields: Its fields as texts.
+        transition: What it says; ``None`` when it is about no single alert.
 
     Raises:
         UnreadableEntryError: It is malformed.
     """
-    if not is_about_alert(entry.fields):
-        return None
-    try:
-        return Transition.from_fields(entry.fields)
-    except MalformedEventError as error:
-        raise UnreadableEntryError(entry, error.reason) from error
+
+    __slots__ = ("entry", "fields", "transition")
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+        self.fields: Mapping[str, str] = {}
+        self.transition: Transition | None = None
+        if is_about_alert(entry.fields):
+            self.fields = decoded_fields(entry.fields)
+            try:
+                self.transition = Transition.from_texts(self.fields)
+            except MalformedEventError as error:
+                raise UnreadableEntryError(entry, error.reason) from error

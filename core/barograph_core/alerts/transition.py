@@ -152,9 +152,7 @@ class Transition:
         Raises:
             MalformedEventError: A field is missing or unreadable; it names the field.
         """
-        return cls.from_texts(
-            {name.decode(errors="replace"): value.decode(errors="replace") for name, value in fields.items()}
-        )
+        return cls.from_texts(decoded_fields(fields))
 
     @classmethod
     def from_texts(cls, texts: Mapping[str, str]) -> Self:
@@ -166,17 +164,23 @@ class Transition:
         name = ""
         known: dict[str, Any] = {}
         try:
-            for name, (attribute, read) in _TRANSITION_FIELDS.items():
-                known[attribute] = read(texts[name])
+            for name, attribute, read in _READ_FIELDS:
+                known[attribute] = texts[name] if read is None else read(texts[name])
             name = "cooldown_ms"
             known[name] = int(texts.get(name, "0"))
             for name, read in _LATER_FIELDS.items():
-                known[name] = read(texts.get(name, ""))
+                if text := texts.get(name):
+                    known[name] = read(text)
         except KeyError as exc:
             raise MalformedEventError(f"alert entry lacks field {name!r}", _encoded(texts)) from exc
         except (ValueError, TypeError, AttributeError) as exc:
             raise MalformedEventError(f"alert entry: field {name!r} is {texts[name]!r}", _encoded(texts)) from exc
         return cls(**known)
+
+
+def decoded_fields(fields: Mapping[bytes, bytes]) -> dict[str, str]:
+    """Return names and values of an entry as texts; what is no UTF-8 is replaced."""
+    return {name.decode("utf-8", "replace"): value.decode("utf-8", "replace") for name, value in fields.items()}
 
 
 def is_about_alert(fields: Mapping[bytes, bytes]) -> bool:
@@ -214,7 +218,7 @@ def _texts(text: str) -> dict[str, str]:
 
 
 def _contributors(text: str) -> tuple[Contributor, ...]:
-    return contributors_from_plain(load_foreign_json(text))
+    return () if text == "[]" else contributors_from_plain(load_foreign_json(text))
 
 
 def _yes_or_no(text: str) -> bool:
@@ -263,6 +267,12 @@ _TRANSITION_FIELDS: Final[dict[str, tuple[str, Any]]] = {
     "reason": ("reason", str),
     "actor": ("actor", str),
 }
+
+
+# The same in the order of reading, ``None`` for a text that is taken as it is: every alert passes here.
+_READ_FIELDS: Final = [
+    (name, attribute, None if read is str else read) for name, (attribute, read) in _TRANSITION_FIELDS.items()
+]
 
 
 def transition_of(

@@ -18,6 +18,9 @@ def one_line(text: str, limit: int = 500) -> str:
     a direction mark could show ``ok`` for ``ko``.
     """
     cut = text if len(text) <= limit else text[: limit - 1] + "…"
+    if cut.isprintable():
+        # None of it is of an unsafe category, or white space besides the blank.
+        return cut
     return "".join(
         " " if character in "\t\r\n" else _REPLACEMENT if unicodedata.category(character) in _UNSAFE else character
         for character in cut

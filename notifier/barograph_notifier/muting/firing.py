@@ -23,8 +23,9 @@ class _Held:
 class FiringAlerts:
     """Reads the firing alerts of services. For one thread.
 
-    A service is read again when the version of its state has changed, but no sooner than twice as long after the last
-    time as that took: in a storm of thousands of alerts, reading them would take longer than sending.
+    A service is looked at once a pass. It is read again when the version of its state has changed, but no sooner than
+    twice as long after the last time as that took: in a storm of thousands of alerts, reading them would take longer
+    than sending.
     """
 
     def __init__(
@@ -35,12 +36,18 @@ class FiringAlerts:
         self._clock = clock
         self._is_wanted = is_wanted
         self._held: dict[str, _Held] = {}
+        self._seen = set[str]()
+
+    def begin(self) -> None:
+        """Begin a pass."""
+        self._seen.clear()
 
     def of_service(self, service: str) -> Iterable[FiringAlert]:
         """Return the wanted alerts of one service."""
         held = self._held.get(service)
-        if held is not None and self._clock.monotonic_ms() < held.again_ms:
+        if held is not None and (service in self._seen or self._clock.monotonic_ms() < held.again_ms):
             return held.alerts
+        self._seen.add(service)
         key = self._keys.state(service)
         version = as_bytes(self._connection.command("HGET", key, "version") or b"")
         if held is not None and held.version == version:

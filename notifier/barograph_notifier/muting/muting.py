@@ -49,6 +49,7 @@ class Muting:
     def begin(self) -> None:
         """Forget what was read before: a pass decides by what holds now."""
         self._silences = None
+        self._firing.begin()
 
     def mute_of(self, transition: Transition) -> Mute | None:
         """Return what holds ``transition``, a firing, back."""

@@ -31,23 +31,18 @@ class Arrival:
         entry_id: Its id.
         item: What is queued; ``None`` when nothing is to be sent.
         reason: Why nothing is sent, for the deliveries stream; empty when that is not worth a record.
-        fields: The entry's fields as they were read; ``None`` for an item that is not read from the stream.
+        fields: The entry's fields as texts; ``None`` for an item that is not read from the stream.
     """
 
     entry_id: EntryId
     transition: Transition
     item: Item | None = None
     reason: str = ""
-    fields: Mapping[bytes, bytes] | None = None
+    fields: Mapping[str, str] | None = None
 
     def text(self) -> str:
         """Return the item's JSON text, empty without an item."""
-        if self.item is None:
-            return ""
-        if self.fields is None:
-            return self.item.to_json()
-        texts = {name.decode(errors="replace"): value.decode(errors="replace") for name, value in self.fields.items()}
-        return self.item.to_json(texts)
+        return "" if self.item is None else self.item.to_json(self.fields)
 
 
 @dataclass(frozen=True, slots=True)

@@ -264,13 +264,39 @@ class Turns:
             clears: Whether no digest is under way any more; of an alert by itself, no attempt.
             gone: Alerts that do not belong to the group any more.
         """
+        self._connection.command(*self._finishing(turn, due_ms, now_ms, sent_ms=sent_ms, clears=clears, gone=gone))
+
+    def leave(self, turns: Sequence[tuple[Turn, int | None]], now_ms: int, *, clears: bool = False) -> None:
+        """Finish turns in which nothing was sent, each with when it is due again, ``None`` for at once.
+
+        Args:
+            turns: The turns.
+            now_ms: Wall time.
+            clears: Whether ``begin`` has noted an attempt that was not made; one of an earlier sender stays.
+        """
+        commands = [
+            self._finishing(turn, now_ms if due_ms is None else due_ms, now_ms, clears=clears and not turn.queue.trying)
+            for turn, due_ms in turns
+        ]
+        self._connection.pipeline(commands)
+
+    def _finishing(
+        self,
+        turn: Turn,
+        due_ms: int,
+        now_ms: int,
+        *,
+        sent_ms: int | None = None,
+        clears: bool,
+        gone: Sequence[str] = (),
+    ) -> list[Value]:
         keys, channel, group = self._keys, self._channel, turn.group
         names = [keys.outbox(channel), keys.lease(channel, group), keys.outbox_items(channel, group)]
         names += [keys.outbox_waiting(channel, group), keys.outbox_told(channel, group)]
         names.append(keys.outbox_group(channel, group))
         args: list[Value] = [self.token, group, int(turn.is_grouped), due_ms, "" if sent_ms is None else sent_ms]
         args += [int(clears), self._keep_ms, now_ms, *gone]
-        self._connection.call("baro_finish_1", names, args)
+        return ["FCALL", "baro_finish_1", len(names), *names, *args]
 
     def look_at(self, group: str, due_ms: int) -> None:
         """Make ``group`` due at ``due_ms`` for its flags, if it is not sooner; its next message stays when it is."""

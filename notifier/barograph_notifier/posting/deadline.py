@@ -21,7 +21,9 @@ class Deadline:
     def __init__(self, timeout_s: float, clock: Clock) -> None:
         self._clock = clock
         self._end_ms = clock.monotonic_ms() + timeout_s * 1_000
-        self._is_over = threading.Event()
+        # Held until the attempt is over. An event would be dearer to make, and most attempts have no guard at all.
+        self._under_way = threading.Lock()
+        self._under_way.acquire()
         self._has_shut = False
 
     @property
@@ -40,7 +42,9 @@ class Deadline:
 
     def _guard(self, sock: socket.socket) -> None:
         with sock:
-            if self._is_over.wait(self.left_s):
+            if self._under_way.acquire(timeout=self.left_s):
+                # For the guards of other connections.
+                self._under_way.release()
                 return
             self._has_shut = True
             with contextlib.suppress(OSError):
@@ -48,7 +52,8 @@ class Deadline:
 
     def cancel(self) -> None:
         """End the watch: the attempt is over."""
-        self._is_over.set()
+        with contextlib.suppress(RuntimeError):
+            self._under_way.release()
 
 
 def connect(addresses: Sequence[str], port: int, deadline: Deadline) -> socket.socket:

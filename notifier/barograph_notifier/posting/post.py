@@ -7,6 +7,7 @@ followed, and no library logs the URL, whose path is often the secret.
 import contextlib
 import http.client
 import io
+import re
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,10 @@ from barograph_notifier.posting.target import Target
 
 # Enough for what Slack's Web API answers: it quotes the whole message back.
 MAX_ANSWER_BYTES: Final = 65_536
+# Of the first read: most answers are shorter.
+_FIRST_BYTES: Final = 8_192
+# A status line, and header lines that end as they should.
+_SHORT_HEAD: Final = re.compile(rb"HTTP/1\.1 ([2-5][0-9]{2})(?: [^\r\n]*)?((?:\r\n[^\r\n:\s][^\r\n]*){0,100})\Z")
 # Limit of the time to read a body that nobody wants, so that the connection can be kept.
 _DRAIN_S: Final = 0.1
 # Those of the standard library.
@@ -109,7 +114,7 @@ def exchange(
     try:
         sock.settimeout(deadline.left_s)
         sock.sendall(b"%b%d\r\n\r\n%b" % (head, len(body), body))
-        return _answer(received, reads_body=reads_body)
+        return received.short_answer(reads_body=reads_body) or _answer(received, reads_body=reads_body)
     except (OSError, http.client.HTTPException, ValueError) as error:
         if is_kept and not received.has_begun and not deadline.has_passed:
             raise StaleConnectionError from error
@@ -133,11 +138,23 @@ class _Received(io.RawIOBase):
         self.has_rest = False
         # Ends a wait sooner than the deadline.
         self.longest_s = deadline.left_s
+        # What came first, to be read again.
+        self._first = b""
 
     def readable(self) -> bool:
         return True
 
+    def short_answer(self, *, reads_body: bool) -> HttpAnswer | None:
+        """Return the answer if it came whole and at once, as most do; ``None`` leaves it to the careful reader."""
+        self._first = self._sock.recv(_FIRST_BYTES)
+        self.has_begun = bool(self._first)
+        return parse_short_answer(self._first, reads_body=reads_body)
+
     def readinto(self, buffer: "bytearray | memoryview", /) -> int:  # type: ignore[override]  # typeshed: any buffer
+        if self._first:
+            count = min(len(self._first), len(buffer))
+            buffer[:count], self._first = self._first[:count], self._first[count:]
+            return count
         if self.is_over:
             return 0
         if self._deadline.has_passed:
@@ -216,6 +233,29 @@ def _read_headers(file: io.BufferedIOBase) -> dict[str, str]:
         name, _, value = line.decode("latin-1").partition(":")
         found[name.strip().lower()] = value.strip()
     raise http.client.HTTPException(f"got more than {_MOST_HEADERS} headers")
+
+
+def parse_short_answer(data: bytes, *, reads_body: bool) -> HttpAnswer | None:
+    """Return the answer that ``data`` is, ``None`` unless it is one whole HTTP/1.1 answer with a Content-Length.
+
+    It answers no otherwise than the careful reader does, at a tenth of the time: what is in any way unusual (an interim
+    answer, chunks, a header of several lines, more bytes or fewer than announced) is left to that one.
+    """
+    head, end, body = data.partition(b"\r\n\r\n")
+    begun = _SHORT_HEAD.match(head) if end else None
+    if begun is None:
+        return None
+    headers = _Headers()
+    for line in begun[2].decode("latin-1").split("\r\n")[1:]:
+        name, _, value = line.partition(":")
+        headers[name.strip().lower()] = value.strip()
+    # Without one, or with chunks instead, it is no number.
+    if "transfer-encoding" in headers or headers.get("content-length") != str(len(body)):
+        return None
+    status = int(begun[1])
+    is_wanted = reads_body or not 200 <= status < 300
+    is_reusable = "close" not in headers.get("connection", "").lower()
+    return HttpAnswer(status, headers, body if is_wanted else b"", is_reusable)
 
 
 def _answer(received: _Received, *, reads_body: bool) -> HttpAnswer:

@@ -38,6 +38,8 @@ class Routing:
             *(route for route in ordered if route.is_otherwise),
         )
 
+        self._is_timeless = not any(route.active_chain or route.mute for route in self.routes)
+
     def channels_of(self, alert: RoutedAlert, at_ms: int) -> Mapping[str, int]:
         """Return the channels that get ``alert``, each with the moment, in ms, from which on it may be sent there.
 
@@ -48,6 +50,8 @@ class Routing:
             alert: A transition to firing, or what has its rule, service, severity and labels.
             at_ms: When the alert fired, so that every channel decides by the same moment.
         """
+        if self._is_timeless:
+            return dict.fromkeys(self._channels_at_any_time(alert), at_ms)
         trials = self.trials(alert, at_ms)
         if not any(trial.verdict == "takes" for trial in trials):
             later = [
@@ -66,18 +70,33 @@ class Routing:
                 due |= {channel: min(due.get(channel, free_ms), free_ms) for channel in trial.route.channels}
         return due
 
+    def _channels_at_any_time(self, alert: RoutedAlert) -> Iterator[str]:
+        """Yield what ``trials`` takes, of routes without times. Most have none, and every alert passes here."""
+        taken_by: Route | None = None
+        for route in self.routes:
+            if taken_by and _is_settled(taken_by, route):
+                continue
+            if not route.why_not(alert):
+                taken_by = route
+                yield from route.channels
+
     def trials(self, alert: RoutedAlert, at_ms: int) -> list[Trial]:
         """Return what each route says of ``alert`` at that moment, in the order in which they are tried."""
         trials: list[Trial] = []
         taken_by: Route | None = None
         for route in self.routes:
-            if taken_by and (not taken_by.continues or (route.is_otherwise and not taken_by.is_otherwise)):
+            if taken_by and _is_settled(taken_by, route):
                 trials.append(Trial(route, "not tried", f"route {taken_by.number} takes it"))
                 continue
             trial = _try(route, alert, at_ms)
             taken_by = route if trial.verdict == "takes" else taken_by
             trials.append(trial)
         return trials
+
+
+def _is_settled(taken_by: Route, route: Route) -> bool:
+    """Say whether ``route`` is not tried any more once ``taken_by`` has taken the alert."""
+    return not taken_by.continues or (route.is_otherwise and not taken_by.is_otherwise)
 
 
 def _try(route: Route, alert: RoutedAlert, at_ms: int) -> Trial:

@@ -27,7 +27,8 @@ from barograph_notifier.sending.wake_up import WakeUp
 
 log = logging.getLogger(__name__)
 
-# Groups of one round trip. Those of a batch wait for each other, so it ends early when the channel takes its time.
+# Groups of one round trip, at most. Those of a batch wait for each other, so it ends early when the channel takes its
+# time, and the next one is smaller: what is left of a batch is given back, and was taken in vain.
 _BATCH: Final = 32
 _BATCH_MS: Final = 50
 # A kill sends again what was sent and not recorded. So one sender works, and records each result at once, until more
@@ -116,6 +117,7 @@ class Sender:
         self._call_help = call_help
         self._is_helper = is_helper
         self._is_crowded = False
+        self._batch = _BATCH
         # Attempts that were made and could not be recorded, by alert. Without them, a server that refuses the record
         # (no rights, a key of another type) would cause the same notification to be sent again and again.
         self._unrecorded: dict[str, tuple[Item, DeliveryResult]] = {}
@@ -151,7 +153,7 @@ class Sender:
         self._is_crowded = len(due) >= _CROWD
         if self._is_helper and not self._is_crowded and late_ms < _LATE_MS:
             return self._poll_ms
-        groups = self._leases.reserve([*self._unrecorded, *self._postponed.due(), *due], _BATCH)
+        groups = self._leases.reserve([*self._unrecorded, *self._postponed.due(), *due], self._batch)
         if not groups:
             return self._idle_ms()
         if self._is_crowded:
@@ -164,11 +166,13 @@ class Sender:
             unrecorded, self._unrecorded = self._unrecorded, {}
             started_ms = self._clock.monotonic_ms()
             self._serve_alerts([turn for turn in turns if not turn.is_grouped], unrecorded, stop)
+            left = list[tuple[Turn, int | None]]()
             for turn in turns:
                 if turn.is_grouped and not self._is_over(started_ms, stop):
                     self._groups.serve(turn)
                 elif turn.is_grouped:
-                    self._leave(turn)
+                    left.append((turn, None))
+            self._turns.leave(left, self._clock.now_ms())
         finally:
             self._leases.release(groups)
         if self._pace.left_ms > 0:
@@ -178,10 +182,6 @@ class Sender:
     def _is_over(self, started_ms: float, stop: threading.Event) -> bool:
         """Say whether the rest of a batch goes back, for this sender or another one that is free."""
         return stop.is_set() or self._clock.monotonic_ms() - started_ms > _BATCH_MS
-
-    def _leave(self, turn: Turn, due_ms: int | None = None, *, clears: bool = False) -> None:
-        now_ms = self._clock.now_ms()
-        self._turns.finish(turn, now_ms if due_ms is None else due_ms, now_ms=now_ms, clears=clears)
 
     def _serve_alerts(
         self, turns: Sequence[Turn], unrecorded: dict[str, tuple[Item, DeliveryResult]], stop: threading.Event
@@ -197,8 +197,7 @@ class Sender:
                 self._plan(turn, ready, records, leaving)
         lost = self._record(records)
         # Not before the records, which need the lease.
-        for turn, until_ms in leaving:
-            self._leave(turn, until_ms)
+        self._turns.leave(leaving, self._clock.now_ms())
         self._send([one for one in ready if one.turn.group not in lost], stop)
 
     def _plan(
@@ -238,13 +237,12 @@ class Sender:
     def _send(self, ready: Sequence[_Ready], stop: threading.Event) -> None:
         may_send = self._turns.begin([(one.turn.group, one.candidate.item) for one in ready])
         started_ms = first_ms = self._clock.monotonic_ms()
-        done = list[Recorded]()
+        done, left = list[Recorded](), list[tuple[Turn, int | None]]()
         for one, is_ours in zip(ready, may_send, strict=True):
             if not is_ours:
                 self._log.counters.add("fence_rejections")
             elif self._is_over(started_ms, stop) or self._pace.take_ms() > 0:
-                # Nothing was sent, so there is no doubt; one of an earlier sender stays.
-                self._leave(one.turn, clears=not one.turn.queue.trying)
+                left.append((one.turn, None))
             else:
                 first_ms = first_ms if done else self._clock.monotonic_ms()
                 done.append(self._attempt(one))
@@ -253,6 +251,15 @@ class Sender:
                     self._record(done)
                     done.clear()
         self._record(done)
+        # Nothing was sent of these, so there is no doubt.
+        self._turns.leave(left, self._clock.now_ms(), clears=True)
+        self._suit_batch(len(ready) - len(left), self._clock.monotonic_ms() - started_ms)
+
+    def _suit_batch(self, sent: int, took_ms: float) -> None:
+        """Let the next batch be as large as can be sent in half of its time."""
+        if sent > 0:
+            fitting = int(sent * _BATCH_MS / 2 / max(took_ms, 0.001))
+            self._batch = max(1, min(fitting, _BATCH, 2 * self._batch))
 
     def _attempt(self, one: _Ready) -> Recorded:
         delivery = self._attempts.send(one.candidate)

@@ -9,7 +9,7 @@ from barograph_core.server.connection import Connection
 from barograph_notifier.channel import Outcome
 from barograph_notifier.notification import Notification
 from barograph_notifier.outbox.results import Recorded, Results
-from barograph_notifier.outbox.turns import Turns
+from barograph_notifier.outbox.turns import Turn, Turns
 from barograph_notifier.sending.senders import SenderFactory
 from barograph_notifier.worker import SharedCounters
 from tests.integration.notifier.harness import NotifierHarness
@@ -109,6 +109,51 @@ def test_a_stop_leaves_what_is_due_to_the_next_worker(
     harness.stop.set()
     harness.sender.make_pass(harness.stop)
     assert (harness.channel.sent, harness.waiting()) == ([], ["a1"])
+
+
+class Counting(Turns):
+    """Counts the groups of each turn, and those that were given back."""
+
+    taken: ClassVar[list[int]] = []
+    left: ClassVar[list[int]] = []
+
+    def take(self, groups: Sequence[str], now_ms: int) -> tuple[list[Turn], int]:
+        self.taken.append(len(groups))
+        return super().take(groups, now_ms)
+
+    def leave(self, turns: Sequence[tuple[Turn, int | None]], now_ms: int, *, clears: bool = False) -> None:
+        if turns:
+            self.left.append(len(turns))
+        super().leave(turns, now_ms, clears=clears)
+
+
+class CountingFactory(SenderFactory):
+    turns_class = Counting
+
+
+def test_a_slow_channel_has_small_batches_and_a_quick_one_large_ones(
+    connection: Connection, keys: ShardKeys, clock: FakeClock
+) -> None:
+    """What is given back was taken in vain: it waits for nothing, and costs a call."""
+
+    class Taking(Recorder):
+        ms = 30
+
+        def send(self, notification: Notification, *, key: str, timeout_s: float) -> Outcome:
+            clock.advance(self.ms)
+            return super().send(notification, key=key, timeout_s=timeout_s)
+
+    channel = Taking()
+    harness = NotifierHarness(connection, keys, clock, channel, factory_class=CountingFactory)
+    Counting.taken, Counting.left = [], []
+    harness.deliver(*(transition(FIRING, alert=f"a{number:03}") for number in range(40)))
+    assert len(channel.sent) == 40
+    # Two take 60 ms, and a batch half of 50.
+    assert (Counting.taken[:3], Counting.left) == ([32, 1, 1], [30])
+    channel.ms, Counting.taken = 0, []
+    harness.deliver(*(transition(FIRING, alert=f"b{number:03}") for number in range(100)))
+    assert Counting.taken == [1, 2, 4, 8, 16, 32, 32, 5]
+    assert harness.deliveries() == [("sent", "ok")] * 140
 
 
 def test_threads_share_one_count() -> None:

@@ -1,10 +1,14 @@
 """Untrusted text on one line."""
 
 import json
+import sys
+import unicodedata
 
 import pytest
 
 from barograph_core.text.one_line import one_line, safe_json, safe_lines
+
+_UNSAFE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 def test_a_long_text_is_cut() -> None:
@@ -17,6 +21,12 @@ def test_a_long_text_is_cut() -> None:
 def test_what_commands_a_terminal_is_replaced(evil: str) -> None:
     """No escape, no second line, no reversed text."""
     assert one_line(f"a{evil}b") == "a\N{REPLACEMENT CHARACTER}b"
+
+
+def test_every_unsafe_character_of_unicode_is_replaced() -> None:
+    """Also one by one: a text that is all printable is not looked at further."""
+    unsafe = (chr(code) for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code)) in _UNSAFE)
+    assert {one_line(character) for character in unsafe} == {" ", "\N{REPLACEMENT CHARACTER}"}
 
 
 def test_white_space_becomes_a_blank() -> None:
