@@ -1,9 +1,11 @@
-"""Many merges at once give what each gives alone, to the byte."""
+"""Many merges and groupings at once give what each gives alone, to the byte."""
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from barograph_core.panes.merge_each import merge_each
+from barograph_core.panes.many.merge_each import merge_each
+from barograph_core.panes.many.runs import PaneColumns
 from barograph_core.panes.pane import Pane
 from tests.batches import Event, decoded, panes_by_start
 from tests.property.test_sketch_and_pane import CUSTOM, REQUEST
@@ -42,3 +44,39 @@ def test_it_does_not_matter_where_the_columns_are_cut(drawn: list[Drawn], most: 
     groups = [parts_of(group) for group in drawn]
     whole = [one.pane.pack() for one in merge_each(groups)]
     assert [one.pane.pack() for one in merge_each(groups, series_at_once=most)] == whole
+
+
+GROUPS = st.sampled_from(
+    [
+        ("custom", (), {}),
+        ("custom", ("zone",), {}),
+        ("custom", ("name", "zone"), {"zone": "eu"}),
+        ("request", ("route",), {}),
+        ("request", (), {"route": "/a"}),
+        ("request", ("method", "route"), {}),
+        ("system", ("instance",), {}),
+    ]
+)
+RUNS = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), min_size=1, max_size=8)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(PARTS, max_size=12), GROUPS, RUNS)
+def test_runs_grouped_at_once_have_the_groups_of_each(
+    drawn: list[Drawn], grouping: tuple[str, tuple[str, ...], dict[str, str]], asked: list[tuple[int, int]]
+) -> None:
+    """Of any panes that follow each other, runs without a pane and without an event among them."""
+    panes = [Pane.merge(parts_of(parts)) for parts in drawn]
+    kind, by, where = grouping
+    runs = [(min(one, len(panes)), min(other, len(panes))) for one, other in asked]
+    expected = [Pane.merge(panes[first:end]).group(kind, by, where) for first, end in runs]
+    found = PaneColumns(kind, panes).grouped(by, where)
+    if found is None:
+        assert not any(pane.group(kind, by, where) for pane in panes)
+        return
+    first, end = (np.array(ends, np.int64) for ends in zip(*runs, strict=True))
+    merged = found.merged(first, end)
+    numbers = range(len(runs))
+    assert [list(merged.of(number).series_summaries()) for number in numbers] == expected
+    assert [merged.series_of(number) for number in numbers] == expected
+    assert merged.runs_with(np.arange(len(merged.table.labels))).tolist() == [bool(one) for one in expected]

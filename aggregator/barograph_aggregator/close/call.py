@@ -10,7 +10,7 @@ from barograph_aggregator.close.pane_queue import OpenPane
 from barograph_aggregator.close.request import CloseRequest, PaneRequest
 from barograph_aggregator.settings import AggregatorSettings
 from barograph_core.keyspace.keys import ShardKeys
-from barograph_core.panes.merge_each import merge_each
+from barograph_core.panes.many.merge_each import merge_each
 from barograph_core.panes.pane import Pane
 from barograph_core.server.connection import Connection
 from barograph_core.server.link import Reply, Value

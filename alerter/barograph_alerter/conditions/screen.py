@@ -6,7 +6,7 @@ their conditions need at least, comparisons of a quantity with a constant, is co
 
 import math
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from barograph_alerter.conditions.bounds import Bounds
 from barograph_alerter.conditions.functions import Quantity
 from barograph_alerter.conditions.truth import Comparison, Truth
 from barograph_core.numerics.arrays import BoolArray, FloatArray, IntArray
+
+# Nothing compares with it, as with missing data.
+_NOTHING: Final = Bounds(math.nan, math.nan)
 
 
 class Columns(Protocol):
@@ -68,10 +71,9 @@ class Screen:
         """Say of each condition whether it can be true of any of ``rows``."""
         if not len(self._of):
             return np.zeros(0, np.bool_)
-        found = [rows.extremes(quantity) or Bounds(math.nan, math.nan) for quantity in self._quantities]
+        found = [rows.extremes(quantity) or _NOTHING for quantity in self._quantities]
         found.append(Bounds(-math.inf, math.inf))
         least, greatest = (np.array(ends, np.float64)[self._of] for ends in zip(*found, strict=True))
-        # A comparison with NaN is false, as one with missing data is.
         inside = (greatest > self._lowest) & (least < self._highest)
         inside |= self._has_ends & (greatest >= self._lowest) & (least <= self._highest)
         return np.logical_or.reduceat(np.logical_and.reduceat(inside, self._needs_at), self._condition_at)

@@ -79,7 +79,7 @@ class RulePlan:
         together: dict[tuple[object, ...], list[int]] = {}
         always: list[int] = []
         for number, rule in enumerate(self.rules):
-            if _is_judged_without_breach(rule):
+            if is_judged_without_breach(rule):
                 always.append(number)
             else:
                 key = (rule.windows[0], rule.on.name, rule.by, tuple(rule.where.items()))
@@ -138,6 +138,6 @@ class RulePlan:
         return known[record.alert_id]
 
 
-def _is_judged_without_breach(rule: Rule) -> bool:
+def is_judged_without_breach(rule: Rule) -> bool:
     """Say whether ``rule`` may change an alert at a moment at which no series with events is in breach of it."""
     return rule.looks_elsewhere or rule.no_data == "alert" or bool(rule.expect) or rule.max_alerts > 0

@@ -48,8 +48,8 @@ def find(rule: Rule, recordings: Iterable[Recording]) -> Found:
         if not recording.regions or not recording.regions[-1].holds(rule):
             continue
         region = recording.regions[-1]
-        (windows,) = recording.windows(rule, [region.to_ms])
-        rows = windows[rule.windows[0]].rows(rule.on.name, rule.by, rule.where)
+        windows = recording.seen(rule, [region.to_ms]).windows(0)
+        rows = windows(rule.windows[0]).rows(rule.on.name, rule.by, rule.where)
         label_sets += len(rows)
         course = Course(rule, recording.service, Channel(0))
         course.go_to(region.to_ms, windows, recording, region.step_ms)

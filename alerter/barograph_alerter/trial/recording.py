@@ -1,21 +1,25 @@
 """The panes of one service over a time of the past, and the windows that rules see in them."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from barograph_alerter.conditions.row import Look
+from barograph_alerter.judge.plan import is_judged_without_breach
+from barograph_alerter.judge.verdict import WindowOf
 from barograph_alerter.rules.rule import Rule
-from barograph_alerter.windows.rows import Rows
+from barograph_alerter.windows.rows import Rows, TableColumns
 from barograph_alerter.windows.window import Window
-from barograph_core.panes.group_each import group_each
-from barograph_core.panes.merge_each import merge_each
+from barograph_core.numerics.arrays import BoolArray
+from barograph_core.panes.many.runs import GroupedRuns, PaneColumns, PaneRuns
 from barograph_core.panes.pane import Pane
 from barograph_core.store.cover import ceil_to, floor_to
 
-# Longest blocks of panes that are merged in advance: two to this power.
-_MOST_LEVELS: Final = 12
+# Windows with so few series are made together with others. Of many, columns are enough until somebody asks for one.
+_FEW: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,8 @@ class Recording:
         self.panes = tuple(one for one in panes if not one.pane.is_empty or one.missing)
         self._starts = [one.start_ms for one in self.panes]
         self._ends = [one.end_ms for one in self.panes]
-        self._levels: list[list[Pane]] = []
+        self._columns: dict[str, PaneColumns] = {}
+        self._grouped: dict[tuple[object, ...], PaneRuns | None] = {}
 
     def missing_at(self, end_ms: int) -> int:
         """Return how many instances the pane that ends at ``end_ms`` may lack."""
@@ -96,70 +101,122 @@ class Recording:
                 found.update((ceil_to(one.end_ms, step_ms), ceil_to(one.end_ms, step_ms) + step_ms))
         return sorted(moment for moment in found if region.from_ms < moment <= region.to_ms)
 
-    def windows(self, rule: Rule, moments: Sequence[int]) -> list[Mapping[Look, Window]]:
-        """Return for each of ``moments`` the windows that ``rule`` looks at, with the rows that it asks for."""
-        of_moment: list[dict[Look, Window]] = [{} for _ in moments]
-        for look in rule.looks:
-            ranges = [self._numbers(end - look.reach_ms, end - look.offset_ms) for end in moments]
-            blocks = [self._parts(first, end) for first, end in ranges]
-            for windows, window in zip(of_moment, self._grouped(rule, look, blocks), strict=True):
-                windows[look] = window
-        return list(of_moment)
+    def seen(self, rule: Rule, moments: Sequence[int]) -> "Seen":
+        """Return what ``rule`` sees at ``moments``."""
+        return Seen(rule, [self._sight(rule, look, moments) for look in rule.looks])
 
-    def _grouped(self, rule: Rule, look: Look, blocks: Sequence[Sequence[Pane]]) -> list[Window]:
-        """Return the window of each of ``blocks``. Those of the same panes are one: a quiet night is grouped once."""
-        keys = [tuple(map(id, parts)) for parts in blocks]
-        distinct = dict(zip(keys, blocks, strict=True))
-        rows = group_each(list(distinct.values()), rule.on.name, rule.by, rule.where)
-        windows: dict[tuple[int, ...], Window] = {}
-        for (key, parts), series in zip(distinct.items(), rows, strict=True):
-            windows[key] = window = _LazyWindow(parts, look.span_ms)
-            window.keep(rule.on.name, rule.by, rule.where, Rows.of(series, look.span_ms))
-        return [windows[key] for key in keys]
+    def _sight(self, rule: Rule, look: Look, moments: Sequence[int]) -> "_Sight":
+        """Return the windows of ``look``. Those of the same panes are one: a quiet night is grouped once."""
+        ranges = [self._numbers(end - look.reach_ms, end - look.offset_ms) for end in moments]
+        runs = {one: number for number, one in enumerate(dict.fromkeys(ranges))}
+        first, end = (np.array(ends, np.int64) for ends in zip(*runs, strict=True))
+        found = self._runs(rule)
+        grouped = None if found is None else found.merged(first, end)
+        return _Sight(
+            rule, look, [self.panes[first:end] for first, end in runs], grouped, [runs[one] for one in ranges]
+        )
 
-    def _parts(self, first: int, end: int) -> list[Pane]:
-        """Return panes whose merge is that of the panes from ``first`` to before ``end``: about two of each level."""
-        if not self._levels:
-            self._levels = _levels([one.pane for one in self.panes])
-        parts: list[Pane] = []
-        level = 0
-        while first < end:
-            held = self._levels[level]
-            if level + 1 == len(self._levels):
-                return parts + held[first:end]
-            if first % 2:
-                parts.append(held[first])
-                first += 1
-            if end % 2:
-                end -= 1
-                parts.append(held[end])
-            first, end, level = first // 2, end // 2, level + 1
-        return parts
+    def _runs(self, rule: Rule) -> PaneRuns | None:
+        key = (rule.on.name, rule.by, tuple(rule.where.items()))
+        if key not in self._grouped:
+            columns = self._columns.get(rule.on.name)
+            if columns is None:
+                columns = PaneColumns(rule.on.name, [one.pane for one in self.panes])
+                self._columns[rule.on.name] = columns
+            self._grouped[key] = columns.grouped(rule.by, rule.where)
+        return self._grouped[key]
 
     def _numbers(self, from_ms: int, to_ms: int) -> tuple[int, int]:
         first = bisect_left(self._starts, from_ms)
         return first, max(first, bisect_left(self._ends, to_ms + 1))
 
 
-def _levels(panes: Sequence[Pane]) -> list[list[Pane]]:
-    """Return ``panes``, the merges of each two of them, of each four, and so on; an odd last one stays out."""
-    levels = [list(panes)]
-    while len(levels[-1]) > 1 and len(levels) <= _MOST_LEVELS:
-        below = levels[-1]
-        pairs = [below[index : index + 2] for index in range(0, len(below) - 1, 2)]
-        levels.append([one.pane for one in merge_each(pairs)])
-    return levels
+class _Sight:
+    """One of the windows that a rule looks at, at some moments.
+
+    Args:
+        rule: Whose rows the windows have.
+        look: The window.
+        runs: The panes of each window that differs from the others.
+        grouped: Their groups; ``None``: none has any.
+        run_of: For each moment the number of its run.
+    """
+
+    def __init__(
+        self,
+        rule: Rule,
+        look: Look,
+        runs: Sequence[Sequence[Recorded]],
+        grouped: GroupedRuns | None,
+        run_of: Sequence[int],
+    ) -> None:
+        self.look = look
+        self._rule = rule
+        self._runs = runs
+        self._grouped = grouped
+        self._run_of = run_of
+        self._windows: dict[int, Window] = {}
+
+    def __len__(self) -> int:
+        return len(self._run_of)
+
+    def window(self, moment: int) -> Window:
+        """Return the window at a moment, by its number."""
+        run = self._run_of[moment]
+        found = self._windows.get(run)
+        if found is None:
+            found = self._windows[run] = _LazyWindow(self._runs[run], self.look.span_ms)
+            found.keep(self._rule.on.name, self._rule.by, self._rule.where, self._rows(run))
+        return found
+
+    def _rows(self, run: int) -> Rows:
+        if self._grouped is None or self._grouped.length(run) > _FEW:
+            return Rows(None if self._grouped is None else self._grouped.of(run), self.look.span_ms)
+        return Rows.of(self._grouped.series_of(run), self.look.span_ms)
+
+    def may_breach(self, rule: Rule) -> BoolArray:
+        """Say of each moment whether any series can be in breach of ``rule``, a form of the one that looks."""
+        is_silent = not rule.by and rule.breach_in(rule.empty_row()) is True
+        if self._grouped is None:
+            return np.full(len(self._run_of), is_silent)
+        rows = rule.screen.rows(0, TableColumns(self._grouped.table, self.look.span_ms))
+        lengths = np.diff(self._grouped.starts)
+        found = lengths > 0 if rows is None else self._grouped.runs_with(rows)
+        if is_silent:
+            found |= lengths == 0
+        return found[np.array(self._run_of, np.int64)]
+
+
+class Seen:
+    """What a rule sees at some moments, made where somebody asks for it."""
+
+    def __init__(self, rule: Rule, sights: Sequence[_Sight]) -> None:
+        self._sights = {sight.look: sight for sight in sights}
+        self._own = self._sights[rule.windows[0]]
+
+    def windows(self, moment: int) -> WindowOf:
+        """Return what gives the windows of a moment, by its number."""
+        return lambda look: self._sights[look].window(moment)
+
+    def may_breach(self, rule: Rule) -> BoolArray:
+        """Say of each moment whether any alert of ``rule``, a form of the one that looks, can begin."""
+        if is_judged_without_breach(rule):
+            return np.ones(len(self._own), np.bool_)
+        return self._own.may_breach(rule)
 
 
 class _LazyWindow(Window):
     """A window whose panes are merged only if somebody asks for more than its rows."""
 
-    __slots__ = ("_parts_of_pane",)
+    __slots__ = ("_merged", "_panes")
 
-    def __init__(self, parts: Sequence[Pane], window_ms: int) -> None:
+    def __init__(self, panes: Sequence[Recorded], window_ms: int) -> None:
         super().__init__(Pane.EMPTY, window_ms)
-        self._parts_of_pane = parts
+        self._panes = panes
+        self._merged: Pane | None = None
 
     @property
     def pane(self) -> Pane:
-        return Pane.merge(self._parts_of_pane)
+        if self._merged is None:
+            self._merged = Pane.merge([one.pane for one in self._panes])
+        return self._merged

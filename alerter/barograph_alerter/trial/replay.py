@@ -6,20 +6,18 @@ same. The last moment before each change is judged too while it has an alert, so
 
 import itertools
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from barograph_alerter.conditions.row import Look
 from barograph_alerter.judge.evaluation import EvaluationErrors, change_of, evaluate
 from barograph_alerter.judge.flapping.ending import end_flaps, next_calm_ms
 from barograph_alerter.judge.plan import RulePlan
 from barograph_alerter.judge.state_machine import remind
-from barograph_alerter.judge.verdict import EvaluationTime
+from barograph_alerter.judge.verdict import EvaluationTime, WindowOf
 from barograph_alerter.rules.rule import Rule
 from barograph_alerter.trial.channel import Channel
 from barograph_alerter.trial.recording import Recording, Region
-from barograph_alerter.windows.window import Window
 from barograph_core.alerts.change import Change
 from barograph_core.alerts.record import AlertRecord
 from barograph_core.alerts.state import ServiceState
@@ -27,7 +25,7 @@ from barograph_core.alerts.transition import Transition
 from barograph_core.store.cover import ceil_to, floor_to
 
 # Windows that are grouped together.
-_MOMENTS_AT_ONCE: Final = 256
+_MOMENTS_AT_ONCE: Final = 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +67,29 @@ class Course:
     )
     _plan: RulePlan = field(init=False)
     _judged_ms: int | None = None
-    _windows: Mapping[Look, Window] = field(default_factory=dict[Look, Window])
+    _windows: WindowOf = field(init=False)
 
     def __post_init__(self) -> None:
         self._plan = RulePlan([self.rule])
 
-    def go_to(self, end_ms: int, windows: Mapping[Look, Window], recording: Recording, step_ms: int) -> None:
-        """Judge what is due before ``end_ms``, and then ``end_ms``, whose windows are new."""
+    def go_to(
+        self, end_ms: int, windows: WindowOf, recording: Recording, step_ms: int, *, may_breach: bool = True
+    ) -> None:
+        """Judge what is due before ``end_ms``, and then ``end_ms``, whose windows are new.
+
+        Args:
+            end_ms: The moment.
+            windows: Gives its windows.
+            recording: What is recorded of the service.
+            step_ms: Length of its panes there.
+            may_breach: Whether any series can be in breach. If not, and without an alert, there is nothing to judge.
+        """
         self.wait_until(end_ms - step_ms, recording, step_ms)
         self._windows = windows
-        self._judge(end_ms, recording, step_ms)
+        if may_breach or self.state.records:
+            self._judge(end_ms, recording, step_ms)
+        else:
+            self._pass(end_ms)
 
     def wait_until(self, end_ms: int, recording: Recording, step_ms: int) -> None:
         """Judge the moments at which a hold ends, and ``end_ms``, while nothing changes in the windows."""
@@ -89,12 +100,11 @@ class Course:
         # All the time since the last moment had the verdict of that one: it is one long pane.
         length_ms = step_ms if self._judged_ms is None else end_ms - self._judged_ms
         moment = EvaluationTime(end_ms, end_ms, is_closed=True, missing=recording.missing_at(end_ms), step_ms=length_ms)
-        self._judged_ms = end_ms
         changes = evaluate(
             self.service,
             self._plan,
             self.state,
-            self._windows.__getitem__,
+            self._windows,
             moment,
             now_ms=end_ms,
             errors=self.errors,
@@ -107,6 +117,11 @@ class Course:
                 reminder = change_of(remind(record, end_ms), end_ms)
                 self.state.apply(reminder)
                 self._note(reminder, end_ms)
+        self._pass(end_ms)
+
+    def _pass(self, end_ms: int) -> None:
+        """Note that ``end_ms`` is judged."""
+        self._judged_ms = end_ms
         if self.keeps_states:
             self._states.append((end_ms, tuple(self.state.records.values())))
 
@@ -173,9 +188,11 @@ def replay(
         moments = _due_moments(recording.moments(rule.looks, region), region, step_ms)
         for first in range(0, len(moments), _MOMENTS_AT_ONCE):
             some = moments[first : first + _MOMENTS_AT_ONCE]
-            for end_ms, windows in zip(some, recording.windows(rule, some), strict=True):
-                for course in courses:
-                    course.go_to(end_ms, windows, recording, step_ms)
+            seen = recording.seen(rule, some)
+            may_breach = [seen.may_breach(course.rule).tolist() for course in courses]
+            for number, end_ms in enumerate(some):
+                for course, own in zip(courses, may_breach, strict=True):
+                    course.go_to(end_ms, seen.windows(number), recording, step_ms, may_breach=own[number])
         for course in courses:
             course.wait_until(floor_to(region.to_ms, step_ms), recording, step_ms)
     return courses

@@ -21,7 +21,49 @@ _FEW: Final = 32
 Values = tuple[str, ...]
 
 
-class Rows(Mapping[Values, SeriesRow]):
+class TableColumns:
+    """The numbers of all series of a table in a window, as columns. Each is computed once, however many rules ask.
+
+    Args:
+        table: The series; ``None``: there are none.
+        window_ms: Length of the window.
+    """
+
+    __slots__ = ("_columns", "_extremes", "_table", "_window_ms")
+
+    def __init__(self, table: SeriesTable | None, window_ms: int) -> None:
+        self._table = table
+        self._window_ms = window_ms
+        self._columns: dict[str, FloatArray] = {}
+        self._extremes: dict[str, Bounds | None] = {}
+
+    def column(self, quantity: Quantity) -> FloatArray:
+        """Return the value of each row, NaN where there is none."""
+        found = self._columns.get(quantity.key)
+        if found is None:
+            found = self._columns[quantity.key] = self._compute(quantity)
+        return found
+
+    def extremes(self, quantity: Quantity) -> Bounds | None:
+        """Return the least and the greatest value of any row, ``None`` where none has one."""
+        if quantity.key not in self._extremes:
+            column = self.column(quantity)
+            known = column[~np.isnan(column)]
+            self._extremes[quantity.key] = Bounds(float(known.min()), float(known.max())) if len(known) else None
+        return self._extremes[quantity.key]
+
+    def _compute(self, quantity: Quantity) -> FloatArray:
+        if self._table is None:
+            return np.zeros(0, np.float64)
+        compute = quantity.function.column
+        if compute is not None:
+            return compute(quantity, self._table, self._window_ms)
+        value = quantity.function.value
+        numbers = (value(quantity, series, self._window_ms) for series in self._table.series_summaries())
+        return np.array([math.nan if number is None else number for number in numbers], np.float64)
+
+
+class Rows(TableColumns, Mapping[Values, SeriesRow]):
     """Label values -> row, for each series that had an event, ascending by label values.
 
     Args:
@@ -29,24 +71,21 @@ class Rows(Mapping[Values, SeriesRow]):
         window_ms: Length of the window.
     """
 
-    __slots__ = ("_columns", "_extremes", "_labels", "_made", "_singles", "_table", "_window_ms")
+    __slots__ = ("_labels", "_made", "_singles")
 
     def __init__(self, table: SeriesTable | None, window_ms: int) -> None:
-        self._table = table
+        super().__init__(table, window_ms)
         self._labels: Sequence[Values] = () if table is None else table.labels
-        self._window_ms = window_ms
         # Each label set, with its row once that is made.
         self._made: dict[Values, SeriesRow | None] = dict.fromkeys(self._labels)
         self._singles = 0
-        self._columns: dict[str, FloatArray] = {}
-        self._extremes: dict[str, Bounds | None] = {}
 
     @classmethod
     def of(cls, series: Sequence[SeriesSummary], window_ms: int) -> "Rows":
         """Return the rows of series that are made already, ascending by their labels."""
         rows = cls(None, window_ms)
         rows._labels = [one.labels for one in series]
-        rows._made.update((one.labels, SeriesRow(one, window_ms)) for one in series)
+        rows._made = {one.labels: SeriesRow(one, window_ms) for one in series}
         return rows
 
     def __len__(self) -> int:
@@ -66,25 +105,9 @@ class Rows(Mapping[Values, SeriesRow]):
         """Return the label values at these places."""
         return [self._labels[place] for place in places]
 
-    def column(self, quantity: Quantity) -> FloatArray:
-        """Return the value of each row, NaN where there is none. Computed once, however many rules ask."""
-        found = self._columns.get(quantity.key)
-        if found is None:
-            found = self._columns[quantity.key] = self._compute(quantity)
-        return found
-
-    def extremes(self, quantity: Quantity) -> Bounds | None:
-        """Return the least and the greatest value of any row, ``None`` where none has one."""
-        if quantity.key not in self._extremes:
-            column = self.column(quantity)
-            known = column[~np.isnan(column)]
-            self._extremes[quantity.key] = Bounds(float(known.min()), float(known.max())) if len(known) else None
-        return self._extremes[quantity.key]
-
     def _compute(self, quantity: Quantity) -> FloatArray:
-        compute = quantity.function.column
-        if self._table is not None and compute is not None:
-            return compute(quantity, self._table, self._window_ms)
+        if self._table is not None:
+            return super()._compute(quantity)
         numbers = (row.number(quantity) for row in self.values())
         return np.array([math.nan if number is None else number for number in numbers], np.float64)
 

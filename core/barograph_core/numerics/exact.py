@@ -137,6 +137,20 @@ class ExactSums:
         first, end = int(used[0]), int(used[-1]) + 1
         return cls(digits[first:end], low + first)
 
+    @classmethod
+    def concatenated(cls, parts: Sequence["ExactSums"]) -> "ExactSums":
+        """Return the rows of ``parts``, one after the other."""
+        filled = [part for part in parts if len(part.digits)]
+        low = min((part.low for part in filled), default=0)
+        high = max((part.low + len(part.digits) for part in filled), default=low)
+        digits = np.zeros((high - low, sum(part.digits.shape[1] for part in parts)), np.int64)
+        first = 0
+        for part in parts:
+            count, size = part.digits.shape
+            digits[part.low - low : part.low - low + count, first : first + size] = part.digits
+            first += size
+        return cls(digits, low)
+
     def rows(self, start: int, end: int) -> "ExactSums":
         """Return the rows from ``start`` to before ``end``."""
         return ExactSums(self.digits[:, start:end], self.low)

@@ -99,6 +99,22 @@ class SeriesTable:
             summaries=SummaryTable.fold([part.summaries for part in parts], measure_rows, size * width),
         )
 
+    @classmethod
+    def concatenated(cls, parts: Sequence["SeriesTable"]) -> "SeriesTable":
+        """Return the series of ``parts`` of one kind, at least one, one after the other: labels may repeat."""
+        lengths = [len(part.labels) for part in parts]
+        first = np.cumsum(lengths) - lengths
+        status_first = np.repeat(first, [len(part.status) for part in parts])
+        return cls(
+            kind=parts[0].kind,
+            labels=list(chain.from_iterable(part.labels for part in parts)),
+            events=np.concatenate([part.events for part in parts]),
+            estimated=np.concatenate([part.estimated for part in parts]),
+            status=np.concatenate([part.status for part in parts]) + status_first * STATUS_SPAN,
+            status_counts=np.concatenate([part.status_counts for part in parts]),
+            summaries=SummaryTable.concatenated([part.summaries for part in parts]),
+        )
+
     def series(self, start: int, end: int) -> "SeriesTable":
         """Return the series from ``start`` to before ``end``."""
         width = len(self.kind.measures)
@@ -124,7 +140,7 @@ class SeriesTable:
         status, counts = runs_of(self.status, series * STATUS_SPAN, (series + 1) * STATUS_SPAN)
         return SeriesTable(
             kind=self.kind,
-            labels=[self.labels[index] for index in series.tolist()],
+            labels=[self.labels[int(number)] for number in series],
             events=self.events[series],
             estimated=self.estimated[series],
             status=np.repeat(np.arange(len(series)), counts) * STATUS_SPAN + self.status[status] % STATUS_SPAN,

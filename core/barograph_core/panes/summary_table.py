@@ -91,6 +91,21 @@ class SummaryTable:
             squares=ExactSums.fold([part.squares for part in parts], rows, size),
         )
 
+    @classmethod
+    def concatenated(cls, parts: Sequence["SummaryTable"]) -> "SummaryTable":
+        """Return the rows of ``parts``, at least one, one after the other."""
+        lengths = [len(part.counts) for part in parts]
+        first = np.repeat(np.cumsum(lengths) - lengths, [len(part.bins) for part in parts])
+        return cls(
+            counts=np.concatenate([part.counts for part in parts]),
+            minimum=np.concatenate([part.minimum for part in parts]),
+            maximum=np.concatenate([part.maximum for part in parts]),
+            bins=np.concatenate([part.bins for part in parts]) + (first << _ROW_SHIFT),
+            bin_counts=np.concatenate([part.bin_counts for part in parts]),
+            totals=ExactSums.concatenated([part.totals for part in parts]),
+            squares=ExactSums.concatenated([part.squares for part in parts]),
+        )
+
     def rows(self, start: int, end: int) -> "SummaryTable":
         """Return the rows from ``start`` to before ``end``."""
         first, last = np.searchsorted(self.bins, (start << _ROW_SHIFT, end << _ROW_SHIFT))

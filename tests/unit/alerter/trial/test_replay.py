@@ -4,10 +4,12 @@ import random
 
 import pytest
 
+from barograph_alerter.conditions.row import Look
 from barograph_alerter.rules.rule import Rule
 from barograph_alerter.trial.channel import Channel
 from barograph_alerter.trial.recording import Recorded, Recording, Region
 from barograph_alerter.trial.replay import Course, replay
+from barograph_alerter.windows.window import Window
 from barograph_core.panes.pane import Pane
 from tests.unit.alerter.build import NOW, requests, rule_of
 
@@ -25,12 +27,16 @@ def recording_of(panes: dict[int, Pane], seconds: int, *, missing: dict[int, int
 
 
 def judged_each_second(rule: Rule, recording: Recording) -> Course:
-    """Judge every moment, as an alerter does."""
+    """Judge every moment, as an alerter does, on windows of which each is merged from its panes."""
     course = Course(rule, recording.service, Channel(30_000))
     (region,) = recording.regions
-    ends = range(region.from_ms + 1_000, region.to_ms + 1, 1_000)
-    for end_ms, windows in zip(ends, recording.windows(rule, ends), strict=True):
-        course.go_to(end_ms, windows, recording, 1_000)
+    for end_ms in range(region.from_ms + 1_000, region.to_ms + 1, 1_000):
+
+        def window_of(look: Look, end_ms: int = end_ms) -> Window:
+            panes = recording.in_range(end_ms - look.reach_ms, end_ms - look.offset_ms)
+            return Window(Pane.merge([one.pane for one in panes]), look.span_ms)
+
+        course.go_to(end_ms, window_of, recording, 1_000)
     return course
 
 
