@@ -46,17 +46,16 @@ def test_it_does_not_matter_where_the_columns_are_cut(drawn: list[Drawn], most: 
     assert [one.pane.pack() for one in merge_each(groups, series_at_once=most)] == whole
 
 
-GROUPS = st.sampled_from(
-    [
-        ("custom", (), {}),
-        ("custom", ("zone",), {}),
-        ("custom", ("name", "zone"), {"zone": "eu"}),
-        ("request", ("route",), {}),
-        ("request", (), {"route": "/a"}),
-        ("request", ("method", "route"), {}),
-        ("system", ("instance",), {}),
-    ]
-)
+GROUPED: list[tuple[str, tuple[str, ...], dict[str, str]]] = [
+    ("custom", (), {}),
+    ("custom", ("zone",), {}),
+    ("custom", ("name", "zone"), {"zone": "eu"}),
+    ("request", ("route",), {}),
+    ("request", (), {"route": "/a"}),
+    ("request", ("method", "route"), {}),
+    ("system", ("instance",), {}),
+]
+GROUPS = st.sampled_from(GROUPED)
 RUNS = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), min_size=1, max_size=8)
 
 

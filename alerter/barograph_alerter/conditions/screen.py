@@ -55,7 +55,7 @@ class Screen:
                         numbers[quantity.key] = len(self._quantities)
                         self._quantities.append(quantity)
                     of.append(numbers[quantity.key])
-                    allowed.append((*bounds, has_ends))
+                    allowed.append((bounds.lowest, bounds.highest, has_ends))
                 if not needs:
                     # Nothing is known: a line that every row fulfils. Its quantity is the one after the last.
                     of.append(-1)

@@ -1,5 +1,6 @@
 """Puts the values of each row next to each other, so that numpy can fold all rows in one pass over memory."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -53,6 +54,12 @@ def _run_starts(keys: IntArray) -> IntArray:
     is_start = np.ones(len(keys), np.bool_)
     np.not_equal(keys[1:], keys[:-1], out=is_start[1:])
     return np.flatnonzero(is_start)
+
+
+def starts_of(lengths: Sequence[int]) -> IntArray:
+    """Return where each of some runs begins that follow each other."""
+    ends: IntArray = np.cumsum(np.array(lengths, np.int64))
+    return ends - np.array(lengths, np.int64)
 
 
 def sum_by_row(values: IntArray, rows: IntArray, size: int) -> IntArray:

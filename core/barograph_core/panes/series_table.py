@@ -9,7 +9,7 @@ import numpy as np
 
 from barograph_core.events.kinds import ERROR_STATUS, FAILED, Kind, Labels
 from barograph_core.numerics.arrays import IntArray
-from barograph_core.numerics.grouping import count_keys, sum_by_row
+from barograph_core.numerics.grouping import count_keys, starts_of, sum_by_row
 from barograph_core.panes.summary import SeriesSummary
 from barograph_core.panes.summary_table import SummaryTable, runs_of
 
@@ -102,8 +102,7 @@ class SeriesTable:
     @classmethod
     def concatenated(cls, parts: Sequence["SeriesTable"]) -> "SeriesTable":
         """Return the series of ``parts`` of one kind, at least one, one after the other: labels may repeat."""
-        lengths = [len(part.labels) for part in parts]
-        first = np.cumsum(lengths) - lengths
+        first = starts_of([len(part.labels) for part in parts])
         status_first = np.repeat(first, [len(part.status) for part in parts])
         return cls(
             kind=parts[0].kind,
@@ -136,11 +135,12 @@ class SeriesTable:
     def take(self, numbers: IntArray | Sequence[int]) -> "SeriesTable":
         """Return the series of these ``numbers``, in that order; one may be taken more than once."""
         series: IntArray = np.asarray(numbers, np.int64)
+        places: list[int] = series.tolist()
         width = len(self.kind.measures)
         status, counts = runs_of(self.status, series * STATUS_SPAN, (series + 1) * STATUS_SPAN)
         return SeriesTable(
             kind=self.kind,
-            labels=[self.labels[int(number)] for number in series],
+            labels=[self.labels[place] for place in places],
             events=self.events[series],
             estimated=self.estimated[series],
             status=np.repeat(np.arange(len(series)), counts) * STATUS_SPAN + self.status[status] % STATUS_SPAN,

@@ -9,7 +9,7 @@ import numpy as np
 
 from barograph_core.numerics.arrays import FloatArray, IntArray
 from barograph_core.numerics.exact import ExactSums
-from barograph_core.numerics.grouping import RowGroups, count_keys, count_sorted, order_of
+from barograph_core.numerics.grouping import RowGroups, count_keys, count_sorted, order_of, starts_of
 from barograph_core.numerics.sketch import BIN_LIMIT, Sketch, bin_values, bins_of
 from barograph_core.panes.summary import Summary
 
@@ -94,8 +94,8 @@ class SummaryTable:
     @classmethod
     def concatenated(cls, parts: Sequence["SummaryTable"]) -> "SummaryTable":
         """Return the rows of ``parts``, at least one, one after the other."""
-        lengths = [len(part.counts) for part in parts]
-        first = np.repeat(np.cumsum(lengths) - lengths, [len(part.bins) for part in parts])
+        starts = starts_of([len(part.counts) for part in parts])
+        first = np.repeat(starts, [len(part.bins) for part in parts])
         return cls(
             counts=np.concatenate([part.counts for part in parts]),
             minimum=np.concatenate([part.minimum for part in parts]),

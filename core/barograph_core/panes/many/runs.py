@@ -122,9 +122,8 @@ class _Level:
         distinct, rows = np.unique(keys, return_inverse=True)
         ends = np.cumsum([len(one) for one in blocks])
         of_groups = distinct % len(labels)
-        folded = SeriesTable.fold_rows(
-            tables, np.split(rows, ends[:-1]), [labels[group] for group in of_groups.tolist()]
-        )
+        numbers: list[int] = of_groups.tolist()
+        folded = SeriesTable.fold_rows(tables, np.split(rows, ends[:-1]), [labels[number] for number in numbers])
         return cls(folded, of_groups, np.searchsorted(distinct, np.arange(size + 1) * len(labels)))
 
     @property
