@@ -82,11 +82,11 @@ class Course:
             windows: Gives its windows.
             recording: What is recorded of the service.
             step_ms: Length of its panes there.
-            may_breach: Whether any series can be in breach. If not, and without an alert, there is nothing to judge.
+            may_breach: Whether any series can be in breach. If not, and without any state, there is nothing to judge.
         """
         self.wait_until(end_ms - step_ms, recording, step_ms)
         self._windows = windows
-        if may_breach or self.state.records:
+        if may_breach or not self.state.is_empty:
             self._judge(end_ms, recording, step_ms)
         else:
             self._pass(end_ms)
