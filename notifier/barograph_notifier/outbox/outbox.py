@@ -148,6 +148,8 @@ class Outbox:
         if item is not None and self._cache is not None:
             self._cache.add(text, item)
         is_flag = transition.is_only_flag
+        # The incident of an alert that flaps goes on: it is repeated, and its group not over.
+        is_end = transition.after is not AlertState.FIRING and not (item is not None and item.is_flap)
         pace: Sequence[Value] = (0, 0) if is_urgent or is_flag else self._grouping.pace_of(transition)
         if placed.group == transition.alert_id and self._grouping.is_plain:
             pace = ("", "")
@@ -164,7 +166,7 @@ class Outbox:
             item.due_ms if item else 0,
             text,
             *pace,
-            "flag" if is_flag else int(transition.after is not AlertState.FIRING),
+            "flag" if is_flag else int(is_end),
             len(note),
             *note,
         ]

@@ -5,8 +5,10 @@ from dataclasses import replace
 
 import pytest
 
+from barograph_core.alerts.flapping.flaps import Flaps
+from barograph_core.alerts.reason import FLAPPING
 from barograph_core.alerts.record import AlertRecord, AlertState, Severity
-from barograph_core.alerts.state import alert_field
+from barograph_core.alerts.state import alert_field, flaps_field
 from barograph_core.alerts.transition import Transition, transition_of
 from barograph_core.keyspace.keys import ShardKeys
 from barograph_core.server.connection import Connection
@@ -343,6 +345,48 @@ def test_an_alert_by_itself_is_repeated_too(connection: Connection, keys: ShardK
     desk.pass_time(600_000)
     assert [status for _, status in desk.alone] == ["firing", "firing", "resolved"]
     assert desk.harness.waiting() == []
+
+
+def test_an_alert_that_flaps_is_repeated_while_it_is_clear(
+    connection: Connection, keys: ShardKeys, clock: FakeClock
+) -> None:
+    """Its incident goes on: an end that nobody is told of is no end for its group."""
+    desk = Desk(connection, keys, clock, grouping=Grouping(repeat_ms={Severity.ERROR: 60_000}))
+    record = replace(TWO[0], is_flapping=True, incident_ms=TWO[0].episode_ms)
+    lay(desk, record)
+    desk.harness.deliver(*fired(record))
+    ended = replace(record, state=AlertState.RESOLVED, number=record.number + 1)
+    flaps = Flaps(rule=record.rule, fired_ms=(1_000,), incident_ms=record.incident_ms, last=ended)
+    state = keys.state(record.service)
+    connection.command("HDEL", state, alert_field(record.alert_id))
+    connection.command("HSET", state, flaps_field(record.alert_id), flaps.to_json())
+    quiet = transition_of(ended, before=AlertState.FIRING, at_ms=5_000, notify=False, reason=FLAPPING)
+    desk.harness.deliver(quiet)
+    desk.pass_time(59_999)
+    assert [status for _, status in desk.alone] == ["firing"]
+    desk.pass_time(1)
+    desk.pass_time(60_000)
+    assert [status for _, status in desk.alone] == ["firing"] * 3
+    over = replace(ended, number=ended.number + 1, is_flapping=False)
+    connection.command("HDEL", state, flaps_field(record.alert_id))
+    told = transition_of(over, before=AlertState.INACTIVE, at_ms=6_000, notify=True, flag="flapping_ended")
+    desk.harness.deliver(told)
+    desk.pass_time(600_000)
+    assert [status for _, status in desk.alone] == ["firing"] * 3 + ["resolved"]
+    assert desk.harness.waiting() == []
+
+
+def test_an_end_while_flapping_does_not_hurry_its_group(desk: Desk) -> None:
+    """The end of all is told at once, but this one is not the end."""
+    desk.fire("a1")
+    desk.pass_time(10_000)
+    desk.fire("a2", "a3")
+    desk.harness.deliver(transition(RESOLVED, alert="a1", number=2, notify=False, reason=FLAPPING))
+    desk.pass_time(59_999)
+    assert desk.told == []
+    desk.pass_time(1)
+    assert [sorted(told) for told in desk.told] == [firing("a2", "a3")]
+    assert desk.channel.digests[0][0].still_firing == 1
 
 
 def test_a_severity_without_repetition_is_told_once(connection: Connection, keys: ShardKeys, clock: FakeClock) -> None:
