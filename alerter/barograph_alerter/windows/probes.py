@@ -38,6 +38,7 @@ class ProbeAnswers:
             # Who asked waits in vain, as rules do.
             return
         mark = None if row is None else row.number(_NEWEST)
-        if mark is not None and mark > self._answered:
+        # Not only a greater one: a clock that was set back gives marks that are smaller for as long as it was ahead.
+        if mark is not None and mark != self._answered:
             self._answered = mark
             answer_probe(self._connection, self._keys, int(mark))

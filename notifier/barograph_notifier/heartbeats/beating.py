@@ -26,8 +26,9 @@ _ATTEMPTS: Final = 3
 _BETWEEN_S: Final = 1.0
 # After an attempt that sent nothing the next one follows so soon, or after the period where that is shorter.
 _AGAIN_MS: Final = 15_000
-# Longer than a turn can take: three attempts and the way of the probe.
-_LEASE_MS: Final = 300_000
+# A turn is prolonged while it lasts and before each attempt: so long after a death another notifier takes it, and its
+# heartbeat is not missed by the watch.
+_LEASE_SPARE_MS: Final = 10_000
 
 
 class Beating:
@@ -55,6 +56,7 @@ class Beating:
         self._connection = connection
         self._keys = keys
         self._heartbeats = tuple(heartbeats)
+        self._lease_ms = max((one.timeout_ms for one in heartbeats), default=0) + _LEASE_SPARE_MS
         self._layout_of = layout_of
         self._round_trip = round_trip
         self._clock = clock
@@ -84,17 +86,15 @@ class Beating:
         if not self._has_forgotten:
             forget_beats(self._connection, self._keys, {one.name for one in self._heartbeats})
             self._has_forgotten = True
-        for heartbeat in self._heartbeats:
-            if stop.is_set():
-                return
-            if self._is_due(heartbeat) and self._takes_turn(heartbeat):
-                try:
-                    # Another notifier may have sent it between the two looks.
-                    if self._is_due(heartbeat):
-                        self._beat(heartbeat, layout, stop)
-                finally:
-                    key = self._keys.heartbeat_lease(heartbeat.name)
-                    self._connection.call("baro_release_1", [key], [self._token])
+        turns = [one for one in self._heartbeats if self._is_due(one) and self._takes_turn(one)]
+        try:
+            # Another notifier may have sent some between the two looks.
+            due = [one for one in turns if self._is_due(one)]
+            if due:
+                self._beat(due, layout, stop)
+        finally:
+            for one in turns:
+                self._connection.call("baro_release_1", [self._keys.heartbeat_lease(one.name)], [self._token])
 
     def _is_due(self, heartbeat: Heartbeat) -> bool:
         beat, now_ms = read_beat(self._connection, self._keys, heartbeat.name), read_now(self._connection)
@@ -108,18 +108,31 @@ class Beating:
 
     def _takes_turn(self, heartbeat: Heartbeat) -> bool:
         key = self._keys.heartbeat_lease(heartbeat.name)
-        return self._connection.command("SET", key, self._token, "NX", "PX", _LEASE_MS) is not None
+        return self._connection.command("SET", key, self._token, "NX", "PX", self._lease_ms) is not None
 
-    def _beat(self, heartbeat: Heartbeat, layout: Layout, stop: threading.Event) -> None:
+    def _keep_turns(self, heartbeats: Sequence[Heartbeat]) -> list[Heartbeat]:
+        """Prolong the turns, and return those that are still ours: who was frozen may have lost some."""
+        keys = [self._keys.heartbeat_lease(one.name) for one in heartbeats]
+        held = self._connection.pipeline([("GET", key) for key in keys])
+        kept = [index for index, token in enumerate(held) if token is not None and as_text(token) == self._token]
+        if kept:
+            self._connection.pipeline([("PEXPIRE", keys[index], self._lease_ms) for index in kept])
+        return [heartbeats[index] for index in kept]
+
+    def _beat(self, due: Sequence[Heartbeat], layout: Layout, stop: threading.Event) -> None:
+        """Send one probe, and when it has come through each heartbeat that is due."""
+        problem = self._round_trip.make(layout, stop, meanwhile=lambda: self._keep_turns(due))
+        left = list(due)
+        while left and not stop.is_set():
+            left = self._keep_turns(left)
+            if left:
+                self._end_turn(left[0], problem or self._send(left, stop))
+                del left[0]
+
+    def _end_turn(self, heartbeat: Heartbeat, problem: str) -> None:
+        """Write what became of a heartbeat."""
         beat = read_beat(self._connection, self._keys, heartbeat.name)
         beat = beat or Beat(name=heartbeat.name, every_ms=heartbeat.every_ms)
-        problem = self._round_trip.make(layout, stop)
-        if stop.is_set():
-            return
-        if not problem and not self._holds_turn(heartbeat):
-            # Frozen for longer than the lease: another notifier has had its turn.
-            return
-        problem = problem or self._send(heartbeat, stop)
         at_ms = read_now(self._connection)
         write_beat(
             self._connection, self._keys, beat.after_failure(at_ms, problem) if problem else beat.after_sent(at_ms)
@@ -127,17 +140,15 @@ class Beating:
         if problem and self._log_limit.allows(heartbeat.name, self._clock.monotonic_ms()):
             log.warning("heartbeat.not_sent", extra={"heartbeat": heartbeat.name, "reason": problem})
 
-    def _holds_turn(self, heartbeat: Heartbeat) -> bool:
-        held = self._connection.command("GET", self._keys.heartbeat_lease(heartbeat.name))
-        return held is not None and as_text(held) == self._token
-
-    def _send(self, heartbeat: Heartbeat, stop: threading.Event) -> str:
-        """Post the heartbeat, up to three times; return why it was not sent, empty when it was."""
+    def _send(self, left: Sequence[Heartbeat], stop: threading.Event) -> str:
+        """Post the first of ``left``, up to three times; return why it was not sent, empty when it was."""
         reason = ""
         for attempt in range(_ATTEMPTS):
-            if attempt and stop.wait(_BETWEEN_S * attempt):
-                break
-            match self._post(heartbeat):
+            if attempt:
+                if stop.wait(_BETWEEN_S * attempt):
+                    break
+                self._keep_turns(left)
+            match self._post(left[0]):
                 case Sent():
                     return ""
                 case Refused(reason):

@@ -1,7 +1,7 @@
 """Sends a probe into every shard, and waits until each channel has read the answer."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -46,8 +46,13 @@ class RoundTrip:
         self._wait_ms = wait_ms
         self._senders: dict[str, ProbeSender] = {}
 
-    def make(self, layout: Layout, stop: threading.Event) -> str:
+    def make(self, layout: Layout, stop: threading.Event, *, meanwhile: Callable[[], object]) -> str:
         """Send a probe into each shard and wait for its way; return where it has ended, empty when all arrived.
+
+        Args:
+            layout: The shards.
+            stop: Ends the wait.
+            meanwhile: Is called at each look.
 
         Raises:
             BarographError: The server is gone or refuses.
@@ -60,6 +65,7 @@ class RoundTrip:
                 return ""
             if self._clock.monotonic_ms() >= end_ms or stop.wait(_LOOK_EVERY_S):
                 return self._where(left[0], is_one=len(asked) == 1)
+            meanwhile()
 
     def _sender(self, layout: Layout, keys: ShardKeys) -> ProbeSender:
         sender = self._senders.get(keys.tag)

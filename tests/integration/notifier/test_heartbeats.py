@@ -2,7 +2,7 @@
 
 import subprocess
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -16,7 +16,7 @@ from barograph_core.keyspace.layout import Layout
 from barograph_core.pipeline.probing.beats import Beat, read_beat, read_beats, write_beat
 from barograph_core.pipeline.probing.probe import answer_probe, find_answer, have_read
 from barograph_core.server.connection import Connection, read_now
-from barograph_core.server.replies import as_int
+from barograph_core.server.replies import as_int, as_text
 from barograph_core.settings.config_file import parse_config
 from barograph_notifier.heartbeats.beating import Beating
 from barograph_notifier.heartbeats.heartbeat import Heartbeat, parse_heartbeats
@@ -81,10 +81,12 @@ class Way(RoundTrip):
 
     problems: list[str] = field(default_factory=lambda: [""])
     made: int = 0
+    during: Callable[[Callable[[], object]], object] = lambda meanwhile: meanwhile()
 
-    def make(self, layout: Layout, stop: threading.Event) -> str:
+    def make(self, layout: Layout, stop: threading.Event, *, meanwhile: Callable[[], object]) -> str:
         del layout, stop
         self.made += 1
+        self.during(meanwhile)
         return self.problems[min(self.made, len(self.problems)) - 1]
 
 
@@ -93,9 +95,10 @@ def beating(connection: Connection, keys: ShardKeys, heartbeats: Sequence[Heartb
     return Beating(connection, keys, heartbeats, layout_of=lambda: layout, round_trip=way, clock=SystemClock())
 
 
-def heartbeat(receiver: Receiver) -> Heartbeat:
+def heartbeat(receiver: Receiver, name: str = "watch") -> Heartbeat:
     problems: list[Problem] = []
-    (found,) = parse_heartbeats(parse_config(CONFIG.format(url=receiver.url), Path("b.toml")), {}, problems)
+    text = CONFIG.format(url=receiver.url).replace("watch", name)
+    (found,) = parse_heartbeats(parse_config(text, Path("b.toml")), {}, problems)
     assert problems == []
     return found
 
@@ -118,6 +121,39 @@ def test_a_turn_that_another_notifier_has_is_left_to_it(real: Connection, keys: 
     real.command("SET", keys.heartbeat_lease("watch"), "another", "PX", 60_000)
     beating(real, keys, [heartbeat(receiver)], Way()).look(threading.Event())
     assert receiver.received == []
+
+
+def test_one_probe_is_for_all_that_are_due(real: Connection, keys: ShardKeys, receiver: Receiver) -> None:
+    """Of probes that come together an alerter answers the newest only."""
+    way = Way()
+    beating(real, keys, [heartbeat(receiver), heartbeat(receiver, "other")], way).look(threading.Event())
+    assert (way.made, len(receiver.received)) == (1, 2)
+    assert [(beat.name, beat.sent) for beat in read_beats(real, keys)] == [("other", 1), ("watch", 1)]
+
+
+def test_a_turn_is_short_and_prolonged_while_it_lasts(real: Connection, keys: ShardKeys, receiver: Receiver) -> None:
+    """So another notifier goes on soon after a death, before the watch misses anything."""
+    lease, left_ms = keys.heartbeat_lease("watch"), list[int]()
+
+    def during(meanwhile: Callable[[], object]) -> None:
+        left_ms.append(as_int(real.command("PTTL", lease)))
+        real.command("PEXPIRE", lease, 5_000)
+        meanwhile()
+        left_ms.append(as_int(real.command("PTTL", lease)))
+
+    beating(real, keys, [heartbeat(receiver)], Way(during=during)).look(threading.Event())
+    assert len(receiver.received) == 1
+    assert all(5_000 < one <= 20_000 for one in left_ms)
+    assert as_int(real.command("EXISTS", lease)) == 0
+
+
+def test_a_turn_that_was_lost_meanwhile_sends_nothing(real: Connection, keys: ShardKeys, receiver: Receiver) -> None:
+    """A notifier that was frozen for longer than its lease leaves the heartbeat, and the lease, to the next."""
+    lease = keys.heartbeat_lease("watch")
+    way = Way(during=lambda _: real.command("SET", lease, "another", "PX", 60_000))
+    beating(real, keys, [heartbeat(receiver)], way).look(threading.Event())
+    assert (receiver.received, read_beats(real, keys)) == ([], ())
+    assert as_text(real.command("GET", lease)) == "another"
 
 
 def test_a_probe_that_does_not_arrive_sends_nothing_and_is_tried_again_later(
