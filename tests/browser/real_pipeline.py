@@ -78,9 +78,10 @@ class RealPipeline:
         finally:
             made.close()
 
-    def ask(self, path: str, **query: Any) -> Any:
-        """Return the JSON of an answer of the console's API, without a token."""
-        answer = httpx2.get(f"{self.base}/api/v1/{path}", params=query, timeout=60)
+    def ask(self, path: str, *, token: str = "", **query: Any) -> Any:
+        """Return the JSON of an answer of the console's API; without ``token``, of one that asks for none."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        answer = httpx2.get(f"{self.base}/api/v1/{path}", params=query, headers=headers, timeout=60)
         assert answer.status_code == 200, answer.text
         return answer.json()
 

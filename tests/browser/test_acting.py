@@ -143,3 +143,72 @@ def test_a_silence_that_is_refused_is_taken_back_with_words(visitor: Visitor, se
     page.keyboard.press("s")
     expect(page.get_by_text("Not silenced: there are 2,000 silences.")).to_be_visible()
     expect(region(page, "Verdict")).to_contain_text("POST /predict: 13.1 % errors")
+
+
+def test_a_silence_and_its_end_appear_in_the_other_browser(visitor: Visitor, serve: ConsoleMaker) -> None:
+    """Within a tick: nothing is read again for it, and the verdict follows."""
+    console = serve()
+    one, other = opened(visitor, console), opened(visitor, console)
+    alerts = region(other, "Alerts")
+    one.keyboard.press("s")
+    muted = alerts.get_by_text(re.compile(r"alertname=high-error-rate.* left, by mira"))
+    expect(muted).to_be_visible(timeout=allowed_ms(2_000))
+    expect(region(other, "Verdict")).to_contain_text("ctr 8: mean absolute error 16.9")
+    expect(region(other, "Timeline")).to_contain_text("silenced by mira")
+    alerts.get_by_role("button", name="End").click()
+    expect(region(one, "Alerts").get_by_role("button", name="End")).to_have_count(0, timeout=allowed_ms(2_000))
+    expect(region(one, "Verdict")).to_contain_text("POST /predict: 13.1 % errors")
+
+
+def test_what_is_resolved_leaves_the_other_browser(visitor: Visitor, serve: ConsoleMaker) -> None:
+    console = serve()
+    one, other = opened(visitor, console), opened(visitor, console)
+    region(one, "Alerts").get_by_role("button", name="Why").click()
+    one.get_by_role("dialog", name="Alert").get_by_role("button", name="Resolve").click()
+    one.get_by_role("dialog", name="Resolve").get_by_role("button", name="Resolve").click()
+    expect(region(other, "Verdict")).to_contain_text("ctr 8: mean absolute error 16.9", timeout=allowed_ms(2_000))
+    assert console.behaviour.posted == [f"alerts/{ALERT_ID}/resolve"]
+
+
+def test_an_action_without_a_session_asks_to_sign_in_and_changes_nothing(visitor: Visitor, serve: ConsoleMaker) -> None:
+    """The session ended while the page was open."""
+    console = serve()
+    page = opened(visitor, console)
+    page.route("**/ack", lambda route: route.fulfill(status=401, json={"code": "unauthorized", "detail": "sign in"}))
+    take(page)
+    expect(page.get_by_role("dialog", name="Sign in")).to_be_visible()
+    expect(region(page, "Alerts").get_by_text(ACKED)).to_be_hidden()
+    assert console.behaviour.posted == []
+
+
+def test_the_drawer_tells_who_did_what_the_last_times(visitor: Visitor, serve: ConsoleMaker) -> None:
+    page = opened(visitor, serve(), f"&alert={ALERT_ID}")
+    drawer = page.get_by_role("dialog", name="Alert")
+    expect(drawer.get_by_text("acknowledged by mira: looking")).to_be_visible()
+    expect(drawer.get_by_text("resolved by tom: bad weights, rolled back")).to_be_visible()
+    expect(drawer.get_by_text("for 4 min, nobody acted")).to_be_visible()
+
+
+def test_a_pushed_alert_shows_what_the_other_program_says(
+    visitor: Visitor, serve: ConsoleMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A silence names it as it was pushed; a source that is no page is no link."""
+    console = serve()
+    row = {**console.ranker.alerts()[0], "id": "ab" * 8, "rule": "ext/DiskFull", "severity": "critical", "why": ""}
+    row |= {"labels": {"severity": "page"}, "summary": "/var is full", "runbook": "", "contributors": []}
+    row["ends_at_ms"] = console.now_ms() + 240_000
+    console.ranker.extra_alerts.append(row)
+    said = {"annotations": {"description": "3 % left", "summary": "/var is full"}, "source_url": "http://prom:9090/g"}
+    full = {**row, **said, "why": None, "series": None, "log": [], "similar": [], "next_notification_ms": None}
+    monkeypatch.setattr(console.ranker, "alert", lambda *_: full)
+    page = opened(visitor, console)
+    page.keyboard.press("w")
+    drawer = page.get_by_role("dialog", name="Alert")
+    expect(
+        drawer.get_by_text(re.compile("Pushed by another program, it ends .* unless it is pushed again"))
+    ).to_be_visible()
+    expect(drawer.get_by_text("3 % left")).to_be_visible()
+    expect(drawer.get_by_role("link", name="Source")).to_have_attribute("href", "http://prom:9090/g")
+    drawer.get_by_role("button", name="Silence", exact=True).click()
+    expect(drawer.get_by_text(re.compile("DiskFull is silenced"))).to_be_visible()
+    assert console.ranker.silenced[0]["matchers"] == ["alertname=DiskFull", "service=ranker", "severity=page"]

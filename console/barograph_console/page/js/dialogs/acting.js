@@ -68,9 +68,19 @@ async function change(app, alert, { action, body, believed, done, failed, undo: 
     const problem = /** @type {Problem} */ (error);
     if ((app.state?.alerts.get(alert.id) ?? null) === believed) show(app, alert.id, alert);
     app.undo = null;
-    toast(problem.status === 403 ? "This needs the admin role." : `${failed}: ${clean(problem.message)}.`);
+    refused(app, problem, failed);
     return false;
   }
+}
+
+/** Say why something was not done; where the session is over, ask to sign in. @param {App} app @param {Problem} problem @param {string} failed */
+export function refused(app, problem, failed) {
+  if (problem.status === 401) {
+    app.is_signed_out = true;
+    app.touch("view", "link");
+    return;
+  }
+  toast(problem.status === 403 ? "This needs the admin role." : `${failed}: ${clean(problem.message)}.`);
 }
 
 /** Ask again, once, when nothing came back: the key lets the console do it once. @param {(key: string) => Promise<any>} ask @returns {Promise<any>} */

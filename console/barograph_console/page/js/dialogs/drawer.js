@@ -99,8 +99,8 @@ function actions(app, alert, source) {
 /** What the program that pushed the alert says of it, besides its summary. @param {AlertInFull} full */
 function says(full) {
   const told = Object.entries(full.annotations ?? {}).filter(([name, words]) => words !== full.summary && words !== full.runbook && name !== "summary");
-  const rows = told.map(([name, words]) => el("li", null, el("bdi", null, clean(name, 80)), el("p", null, el("bdi", null, clean(words, 2_000)))));
-  return rows.length ? [el("h3", null, "What it says"), el("ol", { class: "log" }, ...rows)] : [];
+  const rows = told.map(([name, words]) => el("p", { class: "meta" }, el("b", null, el("bdi", null, clean(name, 80))), " ", el("bdi", null, clean(words, 2_000))));
+  return rows.length ? [el("h3", null, "What it says"), ...rows] : [];
 }
 
 /** @param {App} app @param {Alert} alert @param {AlertInFull | null} full */

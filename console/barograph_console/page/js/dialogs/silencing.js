@@ -5,7 +5,7 @@ import { el, text } from "../dom/el.js";
 import { toast } from "../dom/toast.js";
 import { newKey, post, remove } from "../link/api.js";
 import { clean } from "../words/format.js";
-import { retried, show, undo } from "./acting.js";
+import { refused, retried, show, undo } from "./acting.js";
 import { nameOf } from "./naming.js";
 
 /** @typedef {import("../state/app.js").App} App @typedef {import("../types").Alert} Alert */
@@ -33,7 +33,7 @@ export async function silence(app, alert, { lasts = "1h", comment = "" } = {}) {
     toast(`${clean(alert.rule, 60)} is silenced ${lasts ? `for ${SPANS.find(([sent]) => sent === lasts)?.[1] ?? lasts}` : "until it is resolved"}.`, { words: "Undo", act: () => undo(app) });
   } catch (error) {
     mute(app, alert.id, before);
-    toast(`Not silenced: ${clean(/** @type {Problem} */ (error).message)}.`);
+    refused(app, /** @type {Problem} */ (error), "Not silenced");
   }
 }
 
@@ -46,7 +46,7 @@ export async function end(app, one) {
     await retried((key) => remove(`/silences/${one.id}`, actor, key));
     toast("The silence is over.");
   } catch (error) {
-    toast(`Not ended: ${clean(/** @type {Problem} */ (error).message)}.`);
+    refused(app, /** @type {Problem} */ (error), "Not ended");
   }
   void app.load();
 }
