@@ -18,6 +18,7 @@ from barograph_core.workers.counters import MetricName, WorkerCounters
 from barograph_notifier.outbox.entry_action import EntryAction, action_for
 from barograph_notifier.outbox.outbox import Arrival, Outbox
 from barograph_notifier.outbox.queue_plan import RESOLUTIONS_OFF, Item
+from barograph_notifier.routing.failing import failing_channel
 from barograph_notifier.routing.routing import Routing
 
 log = logging.getLogger(__name__)
@@ -138,6 +139,10 @@ class NotifierHandler:
         if action is not EntryAction.ENQUEUE:
             reason = reason if action is EntryAction.SUPPRESS else ""
             return Arrival(entry_id=entry_id, transition=transition, reason=reason)
+        if failing_channel(transition) == self._channel and transition.after is AlertState.FIRING:
+            # No other channel could tell that this one fails; who reads the log can.
+            facts = {"channel": self._channel, "alert_id": transition.alert_id, "summary": transition.summary}
+            log.error("channel.fails_and_is_the_only_one", extra=facts)
         held_ms = _held_until_ms(transition, due.get(self._channel, 0))
         item = Item(
             entry_id=entry_id,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, Final
 
+from barograph_core.panes.self_values import SelfValue
 from barograph_core.pipeline.account import EventsAccount
 from barograph_core.pipeline.samples import number
 from barograph_core.pipeline.status import WorkerStatus
@@ -24,8 +25,12 @@ _COUNTED: Final[Mapping[str, tuple[MetricName, ...]]] = {
         "loop_errors",
     ),
     "alerter": ("evaluation_errors",),
-    "notifier": ("deliveries_dead", "deliveries_retried"),
+    "notifier": (),
 }
+# Counters of notifiers, which report for each channel: an alert about one of them must not go through it.
+_OF_CHANNELS: Final[tuple[MetricName, ...]] = ("deliveries_dead", "deliveries_retried")
+_STAGE_COUNTERS: Final[Mapping[str, tuple[MetricName, ...]]] = {**_COUNTED, "notifier": _OF_CHANNELS}
+_CHANNEL: Final = "channel"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,7 @@ class Totals:
         if account is not None:
             losses = {"entries_lost": account.lost, "events_lost": account.lost_events, "entries_dead": account.dead}
         counts: dict[str, dict[str, float]] = {
-            f"{worker.stage}:{worker.name}": {name: number(worker, name) for name in _COUNTED[worker.stage]}
+            f"{worker.stage}:{worker.name}": {name: number(worker, name) for name in _STAGE_COUNTERS[worker.stage]}
             for worker in workers
             if worker.facts and worker.stage in _COUNTED
         }
@@ -70,15 +75,29 @@ class Totals:
     def to_json(self) -> str:
         return json.dumps({"losses": self.losses, "counts": self.counts}, separators=(",", ":"))
 
-    def growth_since(self, before: "Totals") -> list[tuple[str, float]]:
-        """Return name and growth of each total. A worker that was not known before adds nothing."""
-        values = [(name, figure - before.losses[name]) for name, figure in self.losses.items() if name in before.losses]
-        for name in chain.from_iterable(_COUNTED.values()):
-            grown = sum(
-                # A restarted worker counts from 0.
-                max(0.0, figures[name] - before.counts[worker].get(name, 0.0))
-                for worker, figures in self.counts.items()
-                if name in figures and worker in before.counts
-            )
-            values.append((name, grown))
-        return [(name, max(0.0, value)) for name, value in values]
+    def growth_since(self, before: "Totals") -> list[SelfValue]:
+        """Return the growth of each total. A worker that was not known before adds nothing."""
+        values = [
+            SelfValue(name, max(0.0, figure - before.losses[name]))
+            for name, figure in self.losses.items()
+            if name in before.losses
+        ]
+        names = chain.from_iterable(_COUNTED.values())
+        values += [SelfValue(name, sum(self._grown(name, before).values())) for name in names]
+        for name in _OF_CHANNELS:
+            by_channel: dict[str, float] = {}
+            for worker, grown in self._grown(name, before).items():
+                # Notifiers report as `notifier:<process>:<channel>`.
+                channel = worker.rpartition(":")[2]
+                by_channel[channel] = by_channel.get(channel, 0.0) + grown
+            values += [SelfValue(name, grown, (_CHANNEL, channel)) for channel, grown in sorted(by_channel.items())]
+        return values
+
+    def _grown(self, name: str, before: "Totals") -> dict[str, float]:
+        """Return by how much a counter has grown, by worker."""
+        return {
+            # A restarted worker counts from 0.
+            worker: max(0.0, figures[name] - before.counts[worker].get(name, 0.0))
+            for worker, figures in self.counts.items()
+            if name in figures and worker in before.counts
+        }

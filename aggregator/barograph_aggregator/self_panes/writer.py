@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from barograph_aggregator.close.pane_queue import OpenPane
+from barograph_aggregator.self_panes.silent import SilentServices
 from barograph_aggregator.self_panes.totals import Totals
 from barograph_core.errors import CommandRefusedError, MalformedEventError
 from barograph_core.keyspace.keys import ShardKeys
 from barograph_core.keyspace.layout import read_layout, self_service
 from barograph_core.log_limit import ONCE, LogLimit
-from barograph_core.panes.self_values import WATERMARK_AGE, pane_of_values
+from barograph_core.panes.self_values import WATERMARK_AGE, SelfValue, pane_of_values
 from barograph_core.pipeline.account import EventsAccount
 from barograph_core.pipeline.reader import PipelineReader
 from barograph_core.pipeline.samples import number
@@ -83,6 +84,7 @@ class SelfPanes:
         self._memory: ServerMemory | None = None
         self._memory_due_ms = 0
         self._log_limit = LogLimit(ONCE)
+        self._silent = SilentServices(connection, keys)
 
     def write(self, snapshot: ShardSnapshot) -> None:
         """Write and close the pane of the last whole step, once.
@@ -122,6 +124,7 @@ class SelfPanes:
         totals = Totals.of(snapshot.account, workers, before)
         aggregators = [worker for worker in workers if worker.stage == "aggregator"]
         values = self._gauges(snapshot, aggregators) + totals.growth_since(before)
+        values += self._silent.values(snapshot.server_ms)
         pane = pane_of_values(values, opened.end_ms - 1, self._step_ms)
         keys = [self._keys.parts(opened.service, opened.start_ms), self._keys.open, self._keys.progress]
         args: list[Value] = [opened.end_ms, opened.member, marked(pane.pack()), told_before, totals.to_json()]
@@ -130,7 +133,7 @@ class SelfPanes:
         self._reported = totals
         return True
 
-    def _gauges(self, snapshot: ShardSnapshot, workers: list[WorkerStatus]) -> list[tuple[str, float]]:
+    def _gauges(self, snapshot: ShardSnapshot, workers: list[WorkerStatus]) -> list[SelfValue]:
         lag_ms = 0 if snapshot.oldest_ms is None else max(0, snapshot.server_ms - snapshot.oldest_ms)
         values: list[tuple[str, float]] = [
             ("lag_ms", lag_ms),
@@ -147,4 +150,4 @@ class SelfPanes:
             values += [("ids_ahead_ms", max(0, snapshot.account.last_id.ms - snapshot.server_ms))]
         for worker in workers:
             values += [(name, number(worker, name)) for name in _MEASURED if name in worker.facts]
-        return values
+        return [SelfValue(name, value) for name, value in values]

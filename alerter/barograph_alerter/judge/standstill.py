@@ -11,7 +11,7 @@ from barograph_alerter.windows.window import Window
 from barograph_core.clock import Clock
 from barograph_core.keyspace.keys import ShardKeys
 from barograph_core.keyspace.layout import read_layout, self_service
-from barograph_core.panes.self_values import WATERMARK_AGE, pane_of_values, self_series
+from barograph_core.panes.self_values import WATERMARK_AGE, SelfValue, pane_of_values, self_series
 from barograph_core.server.connection import Connection
 from barograph_core.server.replies import as_int, as_now_ms
 
@@ -70,7 +70,7 @@ class Standstill:
         service = self_service(read_layout(self._connection, self._keys.prefix), self._keys.tag)
         rules = [rule for rule in self._rules if rule.applies_to(service)]
         has_panes = self._connection.command("HGET", self._keys.closed, service) is not None
-        pane = pane_of_values([(WATERMARK_AGE, age_ms)], server_ms, 1)
+        pane = pane_of_values([SelfValue(WATERMARK_AGE, age_ms)], server_ms, 1)
 
         def window_of(look: Look) -> Window:
             return Window(pane, look.span_ms)

@@ -70,6 +70,7 @@ summary = "{{ value | rounded }} entries of events could not be read: barograph 
 [[rule]]
 name = "delivery-failing"
 on = "custom"
+by = ["channel"]
 where = { name = "barograph.deliveries_dead" }
 window = "1m"
 when = "value.sum > 0"
@@ -78,7 +79,22 @@ keep_firing_for = "5m"
 severity = "error"
 cooldown = "1h"
 no_data = "resolve"
-summary = "{{ value | rounded }} notifications were given up: barograph dead list says which and why"
+summary = "{{ channel }} gave up {{ value | rounded }} notifications: barograph dead list says which and why"
+
+[[rule]]
+name = "producer-silent"
+on = "custom"
+by = ["producers_of"]
+where = { name = "barograph.producer_silent" }
+window = "10s"
+when = "value.max > 0"
+resolve_when = "value.max == 0"
+for = "30s"
+severity = "error"
+cooldown = "1h"
+no_data = "resolve"
+no_data_for = "1m"
+summary = "no producer of {{ producers_of }} reports any more, and none said goodbye: killed, or cut off"
 
 [[rule]]
 name = "clock-skew"

@@ -14,7 +14,7 @@ from barograph_aggregator.settings import check as check_aggregator
 from barograph_alerter.settings import AlerterSettings
 from barograph_alerter.settings import check as check_alerter
 from barograph_cli.failure import DONE, USAGE
-from barograph_cli.manage.lint import lint_routes
+from barograph_cli.manage.lint import hints_of, lint_routes
 from barograph_console.settings import ConsoleSettings
 from barograph_core.errors import Problem, SettingsError
 from barograph_core.settings.config_file import ConfigFile, check_sections, load_config
@@ -60,10 +60,12 @@ def run(argv: list[str]) -> int:
     parser.add_argument("--config", help="configuration file; BAROGRAPH_CONFIG; default ./barograph.toml")
     parser.add_argument("--json", action="store_true", help="print the mistakes as JSON")
     arguments = parser.parse_args(argv)
+    hints: list[str] = []
     try:
         config = load_config(arguments.file or arguments.config, os.environ)
         problems = find_all_problems(config, os.environ)
         source = "no configuration file, only defaults" if config.path is None else str(config.path)
+        hints = hints_of(config)
     except SettingsError as error:
         # The file is absent or no TOML: there is nothing further to check.
         problems, source = list(error.problems), ""
@@ -74,4 +76,6 @@ def run(argv: list[str]) -> int:
         print(f"{len(problems)} mistake{'s' if len(problems) > 1 else ''}", file=sys.stderr)
     else:
         print(f"{source}: no mistakes")
+        for hint in hints:
+            print(f"hint: {safe_lines(hint)}")
     return USAGE if problems else DONE

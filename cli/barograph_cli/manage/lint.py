@@ -38,6 +38,16 @@ def lint_routes(config: ConfigFile) -> list[Problem]:
     return problems
 
 
+def hints_of(config: ConfigFile) -> list[str]:
+    """Return what is correct and worth a thought."""
+    channels = [str(table.get("name", "")) for table in config.tables("channel")]
+    if len(channels) != 1:
+        return []
+    where, name = config.where("channel", 0), channels[0]
+    alone = "is the only channel: when it fails, the alert about that (delivery-failing) stands in the notifier's log"
+    return [f"{where}: {name!r} {alone}; add a second [[channel]], of another kind"]
+
+
 def _unknown_names(route: Route, rules: Sequence[Rule]) -> Iterator[tuple[str, str]]:
     """Yield key and message of each rule and label that there is not."""
     names = [rule.name for rule in rules]

@@ -1,6 +1,7 @@
 """Makes a pane of the values by which the pipeline reports on itself."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from barograph_core.decode.batch import decode_batch
@@ -13,17 +14,32 @@ WATERMARK_AGE: Final = "watermark_age_ms"
 _CUSTOM: Final = KINDS["custom"]
 
 
+@dataclass(frozen=True, slots=True)
+class SelfValue:
+    """One value of the pipeline about itself.
+
+    Attributes:
+        name: Such as ``lag_ms``.
+        labels: Names and values of free labels in turn.
+    """
+
+    name: str
+    value: float
+    labels: tuple[str, ...] = ()
+
+
 def self_series(name: str) -> str:
     """Return the name of the custom series of a value: ``barograph.lag_ms``."""
     return f"{SELF_SERVICE}.{name}"
 
 
-def pane_of_values(values: Sequence[tuple[str, float]], at_ms: int, step_ms: int) -> Pane:
-    """Return the pane of ``values`` by name, all of the time ``at_ms``. A name may occur several times."""
-    names = sorted({self_series(name) for name, _ in values})
-    series = [names.index(self_series(name)) for name, _ in values]
-    columns = [[value for _, value in values]]
-    batch = encode_batch(_CUSTOM, [(name,) for name in names], series, [at_ms] * len(values), columns)
+def pane_of_values(values: Sequence[SelfValue], at_ms: int, step_ms: int) -> Pane:
+    """Return the pane of ``values``, all of the time ``at_ms``. A series may occur several times."""
+    label_sets = [(self_series(one.name), *one.labels) for one in values]
+    known = sorted(set(label_sets))
+    series = [known.index(labels) for labels in label_sets]
+    columns = [[one.value for one in values]]
+    batch = encode_batch(_CUSTOM, known, series, [at_ms] * len(values), columns)
     # Encode and decode a batch, so that these values are treated like those of any producer.
     fields = entry_fields(batch, service=SELF_SERVICE, instance="aggregator", seq=1, through_ms=at_ms)
     as_bytes = {

@@ -21,14 +21,14 @@ def parse_routes(config: ConfigFile, problems: list[Problem]) -> Routing:
     times = parse_times(config, problems)
     channels = [str(table.get("name", "")) for table in config.tables("channel")] or [DEFAULT_CHANNEL]
     if not config.tables("route"):
-        return Routing([Route(channels=tuple(channels))])
+        return Routing([Route(channels=tuple(channels))], channels)
     routes: list[Route] = []
     taken: dict[str, Route | None] = {}
     for number, entry in enumerate(TableEntry.all_of(config, "route", problems), start=1):
         route = _read(entry, number, taken, times, channels)
         if route is not None:
             routes.append(route)
-    return Routing(routes)
+    return Routing(routes, channels)
 
 
 def _read(

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from barograph_notifier.routing.failing import through_others
 from barograph_notifier.routing.route import Route, RoutedAlert
 from barograph_notifier.routing.times import any_contains, first_inside, first_outside
 
@@ -28,10 +29,18 @@ class Routing:
 
     That is the order of the file, but a route that refines another is tried just before it, and those for what no other
     takes are tried last.
+
+    Args:
+        routes: The routes.
+        channels: Names of all channels; those that routes name, unless given.
+
+    Attributes:
+        channels: Those names.
     """
 
-    def __init__(self, routes: Iterable[Route]) -> None:
+    def __init__(self, routes: Iterable[Route], channels: Sequence[str] = ()) -> None:
         routes = tuple(routes)
+        self.channels = tuple(channels) or tuple(dict.fromkeys(name for one in routes for name in one.channels))
         ordered = tuple(_with_refinements(routes, under=None))
         self.routes = (
             *(route for route in ordered if not route.is_otherwise),
@@ -44,12 +53,17 @@ class Routing:
         """Return the channels that get ``alert``, each with the moment, in ms, from which on it may be sent there.
 
         That is ``at_ms``, or the end of a time in which the route is muted. What no route takes now is routed as at the
-        first moment at which one would: an alert of the night that still fires in the morning is told then.
+        first moment at which one would: an alert of the night that still fires in the morning is told then. An alert
+        that a channel fails is routed to the others (``failing.py``).
 
         Args:
             alert: A transition to firing, or what has its rule, service, severity and labels.
             at_ms: When the alert fired, so that every channel decides by the same moment.
         """
+        return through_others(alert, self._chosen(alert, at_ms), self.channels, at_ms)
+
+    def _chosen(self, alert: RoutedAlert, at_ms: int) -> Mapping[str, int]:
+        """Return the channels that the routes choose, each with the moment from which on it may be sent there."""
         if self._is_timeless:
             return dict.fromkeys(self._channels_at_any_time(alert), at_ms)
         trials = self.trials(alert, at_ms)

@@ -9,7 +9,7 @@ from barograph_alerter.rules.defaults import effective_rules, pipeline_rules
 from barograph_alerter.rules.rule import Rule
 from barograph_core.errors import Problem
 from barograph_core.keyspace.keys import ShardKeys
-from barograph_core.panes.self_values import WATERMARK_AGE, pane_of_values
+from barograph_core.panes.self_values import WATERMARK_AGE, SelfValue, pane_of_values
 from barograph_core.server.connection import Connection, read_now
 from barograph_core.settings.config_file import parse_config
 from tests.integration.alerter.desk import STEP, Alerter, Desk, rules_of
@@ -87,14 +87,14 @@ def test_where_aggregators_write_panes_these_resolve_it(connection: Connection, 
     """The age between two looks may be that of an aggregator that comes and goes: what closed panes say holds."""
     desk = Watched(connection, keys)
     desk.next_ms = (read_now(connection) // STEP - 1) * STEP
-    desk.close(pane_of_values([(WATERMARK_AGE, 500)], desk.next_ms, STEP), service=SERVICE)
+    desk.close(pane_of_values([SelfValue(WATERMARK_AGE, 500)], desk.next_ms, STEP), service=SERVICE)
     desk.first[0].work()
     desk.age(65_000)
     desk.age(500)
     assert desk.told == [FIRED]
     desk.next_ms += 60_000
     for _ in range(6):
-        desk.close(pane_of_values([(WATERMARK_AGE, 500)], desk.next_ms, STEP), service=SERVICE)
+        desk.close(pane_of_values([SelfValue(WATERMARK_AGE, 500)], desk.next_ms, STEP), service=SERVICE)
     desk.first[0].work()
     assert desk.told == [FIRED, RESOLVED]
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import pytest
 
@@ -46,7 +47,7 @@ class Written:
         parts = self.connection.command("LRANGE", self.keys.parts(newest.service, newest.start_ms), 0, -1)
         assert isinstance(parts, list)
         pane = Pane.merge([Pane.unpack(unmarked(part)) for part in parts if isinstance(part, bytes)])
-        return {row.labels[0]: (row.count, row.measures["value"].sum) for row in pane.series("custom")}
+        return {" ".join(row.labels): (row.count, row.measures["value"].sum) for row in pane.series("custom")}
 
     def report(self, connection: Connection, name: str, stage: str = "aggregator", **facts: float) -> None:
         connection.command("ZADD", self.keys.workers, NOW_MS, f"{stage}:{name}")
@@ -236,10 +237,52 @@ def test_a_server_that_drops_keys_is_a_figure() -> None:
 
 
 def test_notifications_that_were_given_up_are_reported_once() -> None:
-    """Their growth, over all notifiers."""
+    """Their growth by channel, over all notifiers: an alert about a channel must not go through it."""
     desk = Written()
-    desk.report(desk.connection, "n1", "notifier", at_ms=NOW_MS, deliveries_dead=2)
+    for name, dead in (("n1:hook", 2), ("n2:hook", 0), ("n1:mail", 7)):
+        desk.report(desk.connection, name, "notifier", at_ms=NOW_MS, deliveries_dead=dead)
     desk.panes.write(snapshot())
-    desk.report(desk.connection, "n1", "notifier", at_ms=NOW_MS, deliveries_dead=5)
+    for name, dead in (("n1:hook", 5), ("n2:hook", 1), ("n1:mail", 7)):
+        desk.report(desk.connection, name, "notifier", at_ms=NOW_MS, deliveries_dead=dead)
     desk.panes.write(snapshot(NOW_MS + 1_000))
-    assert desk.values()["barograph.deliveries_dead"] == (1, 3.0)
+    assert desk.values()["barograph.deliveries_dead channel hook"] == (1, 4.0)
+    assert desk.values()["barograph.deliveries_dead channel mail"] == (1, 0.0)
+
+
+def reported(desk: Written, service: str, *through_ms: int) -> None:
+    """Note producers of a service by their newest reports."""
+    desk.connection.command("HSET", desk.keys.closed, service, NOW_MS)
+    for number, at_ms in enumerate(through_ms):
+        desk.connection.command("ZADD", desk.keys.producers(service), at_ms, f"host:{number}")
+
+
+SILENT: Final = "barograph.producer_silent producers_of "
+
+
+def test_a_service_whose_producers_are_gone_without_a_goodbye_is_reported() -> None:
+    """Not one that is only quiet, or has one that lives, or said goodbye, or is gone for days, or is a drill's."""
+    desk = Written()
+    reported(desk, "killed", NOW_MS - 61_000, NOW_MS - 500_000)
+    reported(desk, "half", NOW_MS - 1_000, NOW_MS - 500_000)
+    reported(desk, "stopped")
+    reported(desk, "long-gone", NOW_MS - 86_400_000)
+    reported(desk, "just", NOW_MS - 59_000)
+    reported(desk, "_drill", NOW_MS - 61_000)
+    desk.panes.write(snapshot())
+    assert {name for name in desk.values() if name.startswith(SILENT)} == {f"{SILENT}killed"}
+    assert desk.values()[f"{SILENT}killed"] == (1, 1.0)
+
+
+def test_a_service_with_producers_again_is_reported_as_such_for_a_minute() -> None:
+    """So that its alert ends at once; then its series is gone."""
+    desk = Written()
+    reported(desk, "killed", NOW_MS - 61_000)
+    desk.panes.write(snapshot())
+    reported(desk, "killed", NOW_MS + 9_500)
+    desk.panes.write(snapshot(NOW_MS + 9_000))
+    assert desk.values()[f"{SILENT}killed"] == (1, 1.0)
+    desk.panes.write(snapshot(NOW_MS + 11_000))
+    assert desk.values()[f"{SILENT}killed"] == (1, 0.0)
+    reported(desk, "killed", NOW_MS + 71_000)
+    desk.panes.write(snapshot(NOW_MS + 72_000))
+    assert f"{SILENT}killed" not in desk.values()

@@ -249,6 +249,7 @@ def test_the_rules_that_ship_have_the_thresholds_of_the_brief() -> None:
         ("pipeline-loss", "value.sum > 0", 60_000, 0),
         ("pipeline-dead-letters", "value.sum > 0", 60_000, 0),
         ("delivery-failing", "value.sum > 0", 60_000, 0),
+        ("producer-silent", "value.max > 0", 10_000, 30_000),
         ("clock-skew", "value.min > 1000", 10_000, 30_000),
         ("memory-policy", "value.max > 0", 60_000, 0),
     ]
@@ -266,7 +267,7 @@ def test_a_rule_of_the_same_name_replaces_the_shipped_one() -> None:
     )
     rules = effective_rules(config, [], with_defaults=True)
     assert [rule.when.text for rule in rules if rule.name == "high-cpu"] == ["cpu_percent.avg > 95"]
-    assert len(rules) == 13
+    assert len(rules) == 14
 
 
 def test_a_wrong_rule_does_not_bring_the_shipped_one_back() -> None:

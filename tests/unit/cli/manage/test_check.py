@@ -149,3 +149,17 @@ def test_a_condition_that_can_be_meant_is_left_alone(
     file = tmp_path / "barograph.toml"
     file.write_text(f'[[rule]]\nname = "r"\non = "request"\nwhen = "{when}"\n')
     assert main(["check", "--config", str(file)]) == 0, capsys.readouterr().err
+
+
+def test_a_single_channel_is_no_mistake_and_worth_a_hint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """That it fails could be told by another only."""
+    file = tmp_path / "barograph.toml"
+    channel = '[[channel]]\nname = "{}"\ntype = "console"\n'
+    file.write_text(channel.format("a"))
+    assert main(["check", "--config", str(file)]) == 0
+    first, hint = capsys.readouterr().out.splitlines()
+    assert first == f"{file}: no mistakes"
+    assert hint.startswith(f"hint: {file}:1: 'a' is the only channel: when it fails")
+    file.write_text(channel.format("a") + channel.format("b"))
+    assert main(["check", "--config", str(file)]) == 0
+    assert capsys.readouterr().out == f"{file}: no mistakes\n"

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from barograph_alerter.rules.defaults import pipeline_rules
 from barograph_core.alerts.record import Severity
 from barograph_core.alerts.transition import Transition
 from barograph_core.errors import Problem
 from barograph_core.settings.config_file import parse_config
 from barograph_core.text.timestamps import iso_ms
+from barograph_notifier.routing.failing import CHANNEL_LABEL, DELIVERY_FAILING
 from barograph_notifier.routing.reading import parse_routes
 from barograph_notifier.routing.routing import Routing
 from tests.unit.notifier.samples import transition
@@ -233,3 +235,42 @@ def test_labels_are_those_of_the_alert() -> None:
     text = '[[route]]\nlabels = { team = "ml" }\nchannels = ["a"]\n[[route]]\nchannels = ["b"]\n'
     assert channels(text, replace(transition(), labels={"team": "ml"})) == "a"
     assert channels(text) == "b"
+
+
+FAILING = replace(
+    transition(), rule="delivery-failing", service="barograph", severity=Severity.ERROR, labels={"channel": "a"}
+)
+
+
+@pytest.mark.parametrize(
+    ("routes", "expected"),
+    [
+        ("", "bcd"),
+        ('[[route]]\nchannels = ["a", "b"]\n', "b"),
+        ('[[route]]\nchannels = ["a"]\n', "bcd"),
+        ('[[route]]\nchannels = ["b"]\n', "b"),
+        ('[[route]]\nmin_severity = "critical"\nchannels = ["a"]\n', ""),
+    ],
+)
+def test_that_a_channel_fails_is_told_through_another(routes: str, expected: str) -> None:
+    """Where routes choose only the one that fails, all others get it."""
+    assert channels(routes, FAILING) == expected
+
+
+def test_other_alerts_may_have_a_label_channel() -> None:
+    """Also one of that name on another service, which a rule of somebody's own makes."""
+    assert channels("", replace(FAILING, rule="other")) == "abcd"
+    assert channels("", replace(FAILING, service="shop")) == "abcd"
+
+
+def test_where_there_is_no_other_channel_the_one_that_fails_is_tried() -> None:
+    """It may be back; the notifier's log has it in any case."""
+    text = '[[channel]]\nname = "a"\ntype = "console"\n'
+    routing = parse_routes(parse_config(text, Path("barograph.toml")), [])
+    assert dict(routing.channels_of(FAILING, _NOON)) == {"a": _NOON}
+
+
+def test_the_rule_that_ships_names_the_channel() -> None:
+    """Routes know it by name and label."""
+    (rule,) = (one for one in pipeline_rules() if one.name == DELIVERY_FAILING)
+    assert rule.by == (CHANNEL_LABEL,)
