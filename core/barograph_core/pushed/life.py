@@ -26,6 +26,10 @@ def after_push(record: AlertRecord | None, pushed: PushedAlert, now_ms: int) -> 
     is_over = pushed.ends_ms <= now_ms
     if record is None:
         return None if is_over else _begun(pushed, now_ms)
+    if pushed.starts_ms < pushed.ends_ms < (record.fired_at_ms or 0):
+        # The end of an earlier episode: Prometheus repeats it for fifteen minutes, and of two that watch the same one
+        # may not have seen yet that it fires again.
+        return None
     after = _as_told(record, pushed)
     if is_over:
         return _ended(after, now_ms, "")

@@ -76,6 +76,16 @@ def test_the_end_of_what_does_not_fire_is_nothing() -> None:
     assert after_push(None, replace(PUSHED, ends_ms=NOW), NOW) is None
 
 
+def test_the_end_of_an_earlier_episode_ends_nothing() -> None:
+    """Of two programs that watch the same, one repeats an end while the other says already that it fires again."""
+    earlier = replace(PUSHED, starts_ms=NOW - 60_000, ends_ms=NOW - 5_001)
+    assert after_push(begun(), earlier, NOW + 1_000) is None
+    # Without a start it is the word of somebody whose clock may be behind.
+    change = after_push(begun(), replace(earlier, starts_ms=earlier.ends_ms), NOW + 1_000)
+    assert change is not None
+    assert change.record is None
+
+
 def test_two_episodes_have_different_entries_though_they_say_the_same_start() -> None:
     first, second = after_push(None, PUSHED, NOW), after_push(None, PUSHED, NOW + 1_000)
     assert first is not None
