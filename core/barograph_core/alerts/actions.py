@@ -91,10 +91,33 @@ def apply_by_hand(
         KeyReusedError: ``once`` stands for another request.
     """
     done = find_done(connection, layout, once) if once else None
-    service = find_service(connection, layout, alert_id)
     if done is not None:
-        keys = layout.keys_of(service) if service else None
-        return Applied(done, _read(connection, keys, service, alert_id)[1] if keys else None)
+        return _as_done(connection, layout, alert_id, done)
+    try:
+        return _apply(connection, layout, alert_id, decide, once)
+    except (AlertStateError, AlertNotFoundError):
+        # The same request may have been applied a moment ago, by its first attempt: the alert is as it asked then.
+        done = find_done(connection, layout, once) if once else None
+        if done is None:
+            raise
+        return _as_done(connection, layout, alert_id, done)
+
+
+def _as_done(connection: Connection, layout: Layout, alert_id: str, done: str) -> Applied:
+    """Return what a request came to that was applied before."""
+    service = find_service(connection, layout, alert_id)
+    keys = layout.keys_of(service) if service else None
+    return Applied(done, _read(connection, keys, service, alert_id)[1] if keys else None)
+
+
+def _apply(
+    connection: Connection,
+    layout: Layout,
+    alert_id: str,
+    decide: Callable[[AlertRecord], HandChange],
+    once: Once | None,
+) -> Applied:
+    service = find_service(connection, layout, alert_id)
     if not service:
         raise AlertNotFoundError(f"there is no alert {alert_id!r}: it is over, or never was")
     keys = layout.keys_of(service)

@@ -116,3 +116,20 @@ def test_a_key_for_another_request_is_a_mistake(server: Connection) -> None:
     with pytest.raises(KeyReusedError, match="another request"):
         apply_by_hand(server, LAYOUT, RECORD.alert_id, resolving, Once.of("mira", "1", "resolve"))
     assert len(entries_of(server, LAYOUT.keys_of(RECORD.service))) == 1
+
+
+def test_a_repetition_that_meets_what_its_first_attempt_has_done_is_answered_as_done(
+    server: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both are under way: the second looks for its key before the first has written, and for the alert after."""
+    once, command, first = Once("k" * 32, "r" * 32), server.command, list[str]()
+
+    def overtaken(*words: object) -> object:
+        if words[0] == "HKEYS" and not first:
+            first.append("under way")
+            first.append(apply_by_hand(server, LAYOUT, RECORD.alert_id, resolving, once).transition)
+        return command(*words)  # type: ignore[arg-type]  # handed through
+
+    monkeypatch.setattr(server, "command", overtaken)
+    assert apply_by_hand(server, LAYOUT, RECORD.alert_id, resolving, once).transition == first[1]
+    assert len(entries_of(server, LAYOUT.keys_of(RECORD.service))) == 1
