@@ -9,10 +9,22 @@ from barograph_core.objectives.event_test import EventTest, Passed
 from barograph_core.panes.pane import Pane
 from barograph_core.steps import Step
 from barograph_core.store.cover import Run, coarsest_step, cover
-from barograph_core.store.pane_store import StoredPane
 
 # Label values, in the order of ``by`` -> how many events passed.
 Counts: TypeAlias = Mapping[tuple[str, ...], Passed]
+
+
+class RevisedPane(Protocol):
+    """A closed pane, as it is now."""
+
+    @property
+    def start_ms(self) -> int: ...
+
+    @property
+    def revision(self) -> int: ...
+
+    @property
+    def pane(self) -> Pane: ...
 
 
 class ChangedPanes(Protocol):
@@ -20,7 +32,7 @@ class ChangedPanes(Protocol):
 
     def read_changed(
         self, service: str, step_ms: int, from_ms: int, to_ms: int, known: Mapping[int, int]
-    ) -> Sequence[StoredPane]:
+    ) -> Sequence[RevisedPane]:
         """Return the closed panes that begin in ``[from_ms, to_ms)``, without those whose revision is known."""
         ...
 

@@ -1,6 +1,8 @@
 """``barograph rules test``."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -50,3 +52,17 @@ def test_a_mistake_in_the_file_ends_with_2(tmp_path: Path, capsys: pytest.Captur
     assert main(["rules", "test", str(tmp_path / "none.toml")]) == 2
     assert main(["rules", "tset"]) == 2
     assert main(["rules"]) == 2
+
+
+def test_a_test_of_rules_loads_nothing_that_talks_to_a_server(tmp_path: Path) -> None:
+    """People run it at each save: the client library alone would take as long as the test of a day."""
+    file = tmp_path / "t.toml"
+    file.write_text(TEXT)
+    script = f"""
+import sys
+from barograph_cli.__main__ import main
+assert main(["rules", "test", {str(file)!r}]) == 0
+print(sorted({{name.partition(".")[0] for name in sys.modules}} & {{"redis", "hiredis", "fastapi", "rich", "psutil"}}))
+"""
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ran.stdout.splitlines() == ["1 test, 2 expectations, 0 failed", "[]"]
