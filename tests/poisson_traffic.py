@@ -64,6 +64,7 @@ class Traffic:
         instances: Number of producers.
         burst: How many times as many requests come during a burst; 1: there are none.
         burst_every_s: How often a burst of 5 s begins, on average.
+        behind_ms: How far the clock of one instance, by which its events are dated, is behind.
     """
 
     per_s: float
@@ -71,6 +72,7 @@ class Traffic:
     instances: int = 4
     burst: float = 1.0
     burst_every_s: float = 60.0
+    behind_ms: int = 0
 
 
 @dataclass(slots=True)
@@ -108,8 +110,9 @@ class _Requests:
 class _Instance:
     """One producer: what it holds back, and when it ships."""
 
-    def __init__(self, phase_ms: int) -> None:
+    def __init__(self, phase_ms: int, behind_ms: int = 0) -> None:
         self._phase_ms = phase_ms
+        self._behind_ms = behind_ms
         self._held: list[_Requests] = []
         self._woken_ms = 0.0
         self.through_ms = 0.0
@@ -117,15 +120,22 @@ class _Instance:
     def record(self, requests: _Requests) -> None:
         self._held.append(requests)
 
-    def ships_at(self, now_ms: int) -> bool:
+    @property
+    def heard_ms(self) -> float:
+        """Return until when it has shipped, by the server's clock. ``through_ms`` is so by its own."""
+        return self.through_ms + self._behind_ms
+
+    def ships_at(self, server_ms: int) -> bool:
+        now_ms = server_ms - self._behind_ms
         is_due = (now_ms - self._phase_ms) % _SHIP_EVERY_MS == 0
         if not is_due and now_ms - self._woken_ms >= _WAKE_EVERY_MS:
             is_due = any(((held.wakes_at >= self.through_ms) & (held.wakes_at < now_ms)).any() for held in self._held)
             self._woken_ms = now_ms if is_due else self._woken_ms
         return is_due
 
-    def ship(self, now_ms: int) -> list[_Requests]:
+    def ship(self, server_ms: int) -> list[_Requests]:
         """Return what was recorded since the last time."""
+        now_ms = server_ms - self._behind_ms
         shipped: list[_Requests] = []
         for held in self._held:
             first, end = np.searchsorted(held.times_ms, (self.through_ms, now_ms))
@@ -174,6 +184,8 @@ class _Panes:
         return self.closed_ms
 
     def recent(self, arrived_ms: float) -> list[Window]:
+        if not self._recent:
+            return []
         so_far_ms = max(_SHIP_EVERY_MS, int(arrived_ms) - self.closed_ms)
         return [*self._recent, Window(Pane.merge(list(self.opened.values())), so_far_ms)]
 
@@ -190,18 +202,33 @@ class _Panes:
         return window_of
 
 
-# How an alerter sees until when all has arrived: by that time, the present one and the end of the open pane.
-Arrived = Callable[[float, int, int], float]
+@dataclass(frozen=True, slots=True)
+class _Times:
+    """By when all has arrived, by the producers' clocks and by the server's, the present time, the open pane's end."""
+
+    shipped_ms: float
+    heard_ms: float
+    now_ms: int
+    end_ms: int
 
 
-def for_the_rest_of_the_pane(arrived_ms: float, now_ms: int, end_ms: int) -> float:  # noqa: ARG001 - one shape for both
+# How an alerter sees until when all has arrived.
+Arrived = Callable[[_Times], float]
+
+
+def for_the_rest_of_the_pane(times: _Times) -> float:
     """Let come what has not arrived until the end of the pane: as the alerter does."""
-    return arrived_ms
+    return times.shipped_ms
 
 
-def for_the_lag_alone(arrived_ms: float, now_ms: int, end_ms: int) -> float:
+def for_the_rest_by_the_servers_clock(times: _Times) -> float:
+    """Let come no more because a clock is behind: a control, because events of a time then come later."""
+    return times.heard_ms
+
+
+def for_the_lag_alone(times: _Times) -> float:
     """Let come only what has happened already: the control, because much of the pane is still to happen."""
-    return end_ms - (now_ms - arrived_ms)
+    return times.end_ms - (times.now_ms - times.shipped_ms)
 
 
 class _Alerter:
@@ -216,12 +243,15 @@ class _Alerter:
         self._state = ServiceState()
         self._begun_ms: dict[str, int] = {}
 
-    def look(self, panes: _Panes, windows: dict[int, WindowOf], moment: EvaluationTime, now_ms: int) -> None:
+    def look(
+        self, panes: _Panes, windows: dict[int, WindowOf], moment: EvaluationTime, now_ms: int, heard_ms: float
+    ) -> None:
         """Judge an open or a closed pane."""
         if not moment.is_closed:
             if self._arrived is None:
                 return
-            moment = replace(moment, arrived_ms=self._arrived(moment.arrived_ms, now_ms, moment.end_ms))
+            times = _Times(moment.arrived_ms, heard_ms, now_ms, moment.end_ms)
+            moment = replace(moment, arrived_ms=self._arrived(times))
         window_of = windows.setdefault(moment.end_ms, panes.windows_at(moment.end_ms))
         self._note_verdicts(window_of, moment)
         changes = evaluate(
@@ -247,16 +277,21 @@ def simulate(traffic: Traffic, seconds: int, seed: int) -> dict[str, Truth]:
     """Return what alerters made of so many seconds of ``traffic``.
 
     Returns:
-        ``alerter``: the product's; ``lag alone``: the control; ``closed``: one that looks at closed panes only.
+        ``alerter``: the product's; ``lag alone`` and ``server's clock``: the controls; ``closed``: one that looks at
+        closed panes only.
     """
     rng = np.random.default_rng(seed)
     rules = rules_of(RULES)
     alerters = {
         "alerter": _Alerter(rules, for_the_rest_of_the_pane),
         "lag alone": _Alerter(rules, for_the_lag_alone),
+        "server's clock": _Alerter(rules, for_the_rest_by_the_servers_clock),
         "closed": _Alerter(rules, None),
     }
-    instances = [_Instance(int(rng.integers(10)) * _TICK_MS) for _ in range(traffic.instances)]
+    instances = [
+        _Instance(int(rng.integers(10)) * _TICK_MS, 0 if number else traffic.behind_ms)
+        for number in range(traffic.instances)
+    ]
     panes = _Panes()
     for now_ms in _ticks(traffic, seconds, rng, instances):
         due = [one for one in instances if one.ships_at(now_ms)]
@@ -264,11 +299,12 @@ def simulate(traffic: Traffic, seconds: int, seed: int) -> dict[str, Truth]:
         if shipped:
             panes.add(shipped)
         arrived_ms = min(one.through_ms for one in instances)
+        heard_ms = min(one.heard_ms for one in instances)
         windows: dict[int, WindowOf] = {}
         while panes.closed_ms + STEP_MS <= arrived_ms:
             end_ms = panes.close_next()
             for alerter in alerters.values():
-                alerter.look(panes, windows, EvaluationTime(end_ms, end_ms, is_closed=True), now_ms)
+                alerter.look(panes, windows, EvaluationTime(end_ms, end_ms, is_closed=True), now_ms, heard_ms)
         if not due:
             continue
         recent = panes.recent(arrived_ms)
@@ -277,7 +313,7 @@ def simulate(traffic: Traffic, seconds: int, seed: int) -> dict[str, Truth]:
             at_ms = min(now_ms, end_ms)
             moment = EvaluationTime(end_ms, at_ms, is_closed=False, arrived_ms=arrived_ms, recent=recent)
             for alerter in alerters.values():
-                alerter.look(panes, windows, moment, now_ms)
+                alerter.look(panes, windows, moment, now_ms, heard_ms)
     return {name: alerter.truth for name, alerter in alerters.items()}
 
 

@@ -169,24 +169,27 @@ class PaneStore:
         return tuple(map(as_text, as_list(self._connection.command(*command))))
 
     def arrived_ms(self, service: str, closed_through_ms: int) -> float:
-        """Return the time by which all events of ``service`` have arrived, by the server's clock.
+        """Return the event time before which all events of ``service`` have arrived.
 
         Every live producer has shipped what it recorded before, and aggregators have committed it. Minus infinity while
-        that is not known: a producer is missing, none is listed, or no aggregator has looked yet.
+        that is not known: a producer is missing, none is listed, or no aggregator has looked yet. Whether one is
+        missing is seen by the server's clock. What it has shipped is told by its own, by which its events are dated:
+        of one whose clock is behind, events of a time come later. Producers of earlier versions do not tell it.
         """
-        producers, reached = self._connection.pipeline(
+        since_ms = closed_through_ms - _PATIENCE_MS
+        oldest = ("WITHSCORES", "LIMIT", 0, 1)
+        producers, shipped, reached = self._connection.pipeline(
             [
-                [
-                    *("ZRANGEBYSCORE", self._keys.producers(service), closed_through_ms - _PATIENCE_MS, "+inf"),
-                    *("WITHSCORES", "LIMIT", 0, 1),
-                ],
+                ["ZRANGEBYSCORE", self._keys.producers(service), since_ms, "+inf", *oldest],
+                ["ZRANGEBYSCORE", self._keys.shipped(service), since_ms, "+inf", *oldest],
                 ["HGET", self._keys.progress, "reached_ms"],
             ]
         )
-        oldest_ms = min(map(float, as_hash(producers).values()), default=-math.inf)
-        if reached is None or oldest_ms < closed_through_ms:
+        heard_ms = min(map(float, as_hash(producers).values()), default=-math.inf)
+        if reached is None or heard_ms < closed_through_ms:
             return -math.inf
-        return min(oldest_ms, as_int(reached))
+        shipped_ms = min(map(float, as_hash(shipped).values()), default=heard_ms)
+        return min(heard_ms, as_int(reached)) - max(0.0, heard_ms - shipped_ms)
 
     def closed_through_ms(self, service: str) -> int | None:
         reply = self._connection.command("HGET", self._keys.closed, service)
