@@ -50,6 +50,15 @@ def test_the_oldest_makes_room(connection: Connection, keys: ShardKeys) -> None:
     assert as_int(connection.command("XLEN", keys.alerts)) == 4
 
 
+def test_what_somebody_garbled_makes_room_first(connection: Connection, keys: ShardKeys) -> None:
+    """Nothing fails after the first write."""
+    for name, text in (("nan", '{"at_ms": NaN}'), ("none", "{"), ("other", "[]")):
+        connection.command("HSET", keys.markers("ranker"), name, text)
+    for number in range(3):
+        assert mark(connection, keys, f"ci:{number}", at_ms=1_000 + number, most=3) == [b"ok"]
+    assert sorted(as_hash(connection.command("HGETALL", keys.markers("ranker")))) == ["ci:0", "ci:1", "ci:2"]
+
+
 def test_what_is_no_marker_is_refused_before_anything_is_written(connection: Connection, keys: ShardKeys) -> None:
     with pytest.raises(CommandRefusedError, match="at_ms must be a whole number"):
         mark(connection, keys, at="soon")

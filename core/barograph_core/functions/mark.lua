@@ -12,7 +12,8 @@ local MOST_FIELDS, MOST_BYTES = 64, 16384
 local function written_ms(record)
   local is_read, found = pcall(cjson.decode, record)
   local at_ms = is_read and type(found) == 'table' and found['at_ms']
-  return type(at_ms) == 'number' and at_ms or 0
+  -- NaN, which equals nothing, would make the order fail after the first write.
+  return type(at_ms) == 'number' and at_ms == at_ms and at_ms or 0
 end
 
 -- Deletes the oldest markers beyond `most`; what cannot be read counts as the oldest.
