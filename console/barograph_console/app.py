@@ -46,6 +46,8 @@ from barograph_console.serving.problems import (
 from barograph_console.serving.ready import ReadyAnswers, WorkLimit
 from barograph_console.settings import ConsoleSettings
 from barograph_console.silences.routes import SilenceRoutes
+from barograph_console.slos.book import SloBook
+from barograph_console.slos.routes import SloRoutes
 from barograph_console.store.ports import Ports
 from barograph_console.store.services import UnknownServiceError
 from barograph_core.clock import Clock
@@ -103,7 +105,8 @@ def create_app(ports: Ports, settings: ConsoleSettings, clock: Clock, live: Live
     app.include_router(
         page.router, dependencies=guarded[:1], responses={status: _ERRORS[status] for status in (401, 429, 503)}
     )
-    exposition = ExpositionRoutes(ports, settings, clock, lambda: 0 if live is None else live.clients, VERSION)
+    slos = SloBook(ports.panes, ports.rules, clock)
+    exposition = ExpositionRoutes(ports, settings, clock, slos, lambda: 0 if live is None else live.clients, VERSION)
     app.include_router(exposition.router, dependencies=guarded, responses=_ERRORS)
     app.include_router(access.routes.router, prefix=API, dependencies=guarded[1:], responses=_ERRORS)
     for router in (
@@ -118,6 +121,7 @@ def create_app(ports: Ports, settings: ConsoleSettings, clock: Clock, live: Live
         IngestRoutes(ports.events, clock, sending, may_send).router,
         DetailRoutes(ports, settings, clock, limit).router,
         RuleRoutes(ports).router,
+        SloRoutes(ports, slos, clock, ready).router,
         health.router,
     ):
         app.include_router(router, prefix=API, dependencies=guarded, responses=_ERRORS)

@@ -1,1 +1,1 @@
-"""`barograph alerts report`: what a review of the time on call asks for, from the alerts stream alone."""
+"""What reviews ask for: `barograph alerts report`, from the alerts stream alone, and the budgets of `barograph slo`."""

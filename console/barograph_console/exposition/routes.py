@@ -15,6 +15,8 @@ from barograph_console.reading.panes import begin_reading
 from barograph_console.reading.windows import WindowReader
 from barograph_console.serving.memo import Memo
 from barograph_console.settings import ConsoleSettings
+from barograph_console.slos.book import SloBook
+from barograph_console.slos.samples import slo_samples
 from barograph_console.store.ports import Ports
 from barograph_core.clock import Clock
 from barograph_core.pipeline.samples import Family, Sample, samples
@@ -40,7 +42,13 @@ class ExpositionRoutes:
     """Serves the figures. What they mean stands beside them, in the answer itself."""
 
     def __init__(
-        self, ports: Ports, settings: ConsoleSettings, clock: Clock, clients: Callable[[], int], alertmanager: str
+        self,
+        ports: Ports,
+        settings: ConsoleSettings,
+        clock: Clock,
+        slos: SloBook,
+        clients: Callable[[], int],
+        alertmanager: str,
     ) -> None:
         """Make the route.
 
@@ -48,11 +56,13 @@ class ExpositionRoutes:
             ports: The store.
             settings: Of the console.
             clock: The present.
+            slos: The objectives of all services.
             clients: Returns how many live connections there are.
             alertmanager: Version of Alertmanager whose interface the console serves.
         """
         self._ports = ports
         self._clock = clock
+        self._slos = slos
         self._clients = clients
         self._alertmanager = alertmanager
         self._apdex_t_ms = settings.apdex_t_ms
@@ -80,6 +90,7 @@ class ExpositionRoutes:
         now_ms = self._clock.now_ms()
         closed = self._ports.panes.services()
         yield from minute_samples(self._read_minutes(closed, now_ms), self._apdex_t_ms)
+        yield from slo_samples(self._slos.statuses())
         records = self._ports.alerts.records(list(closed))
         counts = Counter(
             (record.service, record.rule, record.severity.value, record.state.value)

@@ -1,6 +1,6 @@
 """What the console needs of the store, as protocols. Every method may be called from several threads at once."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -155,6 +155,12 @@ class PaneSource(Protocol):
 
     def read(self, service: str, step_ms: int, from_ms: int, to_ms: int) -> Sequence[StoredPane]:
         """Return the closed panes that begin in ``[from_ms, to_ms)``; empty ones may be absent."""
+        ...
+
+    def read_changed(
+        self, service: str, step_ms: int, from_ms: int, to_ms: int, known: Mapping[int, int]
+    ) -> Sequence[StoredPane]:
+        """Return what ``read`` does, without the panes of which ``known`` (start -> revision) has the revision."""
         ...
 
     def read_packed(self, service: str, step_ms: int, from_ms: int, to_ms: int) -> Sequence[PackedPane]:

@@ -84,6 +84,13 @@ class RedisPanes:
         packed = self.read_packed(service, step_ms, from_ms, to_ms)
         return [self.unpack(service, step_ms, one) for one in packed]
 
+    def read_changed(
+        self, service: str, step_ms: int, from_ms: int, to_ms: int, known: Mapping[int, int]
+    ) -> Sequence[StoredPane]:
+        with self._pool.borrow() as connection:
+            keys = self._layouts.current(connection).keys_of(service)
+            return PaneStore(connection, keys, self._steps).read_changed(service, step_ms, from_ms, to_ms, known)
+
     def unpack(self, service: str, step_ms: int, packed: PackedPane) -> StoredPane:
         return self._memory.unpack(service, step_ms, packed)
 

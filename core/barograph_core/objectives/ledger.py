@@ -1,8 +1,8 @@
 """Counts good and bad events by pane, so that sliding sums over weeks read each pane once."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from barograph_core.matching.matcher import Matcher
 from barograph_core.objectives.event_test import EventTest, Passed
@@ -12,6 +12,7 @@ from barograph_core.store.cover import Run, coarsest_step, cover
 
 # Label values, in the order of ``by`` -> how many events passed.
 Counts: TypeAlias = Mapping[tuple[str, ...], Passed]
+_NOTHING: Final = Passed()
 
 
 class RevisedPane(Protocol):
@@ -90,7 +91,7 @@ class Ledger:
     def total(self, name: str, runs: Iterable[Run]) -> dict[tuple[str, ...], Passed]:
         """Return the counts of one objective over ``runs``, which were read."""
         found: dict[tuple[str, ...], Passed] = {}
-        for counts in self._in(name, runs):
+        for _, counts in self._in(name, runs):
             for labels, passed in counts.items():
                 found[labels] = found[labels] + passed if labels in found else passed
         return found
@@ -105,13 +106,34 @@ class Ledger:
         )
         return min(starts, default=None)
 
-    def _in(self, name: str, runs: Iterable[Run]) -> Iterable[Counts]:
+    def lines(
+        self, name: str, runs: Iterable[Run], from_ms: int, to_ms: int, points: int
+    ) -> dict[tuple[str, ...], list[Passed | None]]:
+        """Return for each label set the sums of all events until the end of each of ``points`` equal parts of a time.
+
+        ``None`` before its first event. A pane counts in the part in which it ends.
+        """
+        length_ms = max(1, to_ms - from_ms)
+        parts: dict[tuple[str, ...], list[Passed | None]] = {}
+        for end_ms, counts in self._in(name, runs):
+            place = min(points - 1, max(0, (min(end_ms, to_ms) - from_ms - 1) * points // length_ms))
+            for labels, passed in counts.items():
+                line = parts.setdefault(labels, [None] * points)
+                line[place] = passed + (line[place] or _NOTHING)
+        for line in parts.values():
+            for place in range(1, points):
+                before, own = line[place - 1], line[place]
+                line[place] = before if own is None else own + (before or _NOTHING)
+        return parts
+
+    def _in(self, name: str, runs: Iterable[Run]) -> Iterator[tuple[int, Counts]]:
+        """Yield end and counts of the panes of ``runs`` that have any."""
         for run in runs:
             held = self._steps.get(run.step_ms, {})
             for at in range(run.from_ms, run.to_ms, run.step_ms):
                 one = held.get(at)
                 if one is not None:
-                    yield one.counts[name]
+                    yield at + run.step_ms, one.counts[name]
 
 
 @dataclass(frozen=True, slots=True)

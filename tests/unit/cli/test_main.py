@@ -28,6 +28,7 @@ def test_help_lists_every_command_and_no_other(capsys: pytest.CaptureFixture[str
         "alert",
         "silence",
         "alerts",
+        "slo",
         "status",
         "top",
         "tail",

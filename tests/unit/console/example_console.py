@@ -12,7 +12,7 @@ import barograph_console
 from barograph_console.store.ports import AlertEntry
 from barograph_core.alerts.acknowledgement import Acknowledgement
 from barograph_core.alerts.by_hand import acknowledge
-from barograph_core.alerts.published_rules import Bound, PublishedRule, PublishedRules
+from barograph_core.alerts.published_rules import Bound, PublishedRule, PublishedRules, PublishedSlo, PublishedWindows
 from barograph_core.alerts.record import AlertState, Severity
 from barograph_core.alerts.transition import transition_of
 from barograph_core.markers.marker import Marker
@@ -60,6 +60,23 @@ _DEPLOY: Final = Marker(
     url="https://ci.example/runs/16",
     actor="ci",
 )
+_SLO: Final = PublishedRule(
+    name="predict-speed",
+    on="request",
+    severity=Severity.WARNING,
+    window_ms=300_000,
+    when='over("1h").share["duration_ms >= 200"] > 0.6 and share["duration_ms >= 200"] > 0.6',
+    services=("ranker",),
+    cooldown_ms=300_000,
+    summary="{{ service }} burns its budget {{ burn_rate | rounded(1) }} times as fast as allowed: {{ budget }}",
+    slo=PublishedSlo(
+        good="duration_ms < 200",
+        objective=0.9,
+        period_ms=86_400_000,
+        min_events=5,
+        windows=(PublishedWindows(Severity.WARNING, 6.0, 3_600_000, 300_000),),
+    ),
+)
 _SUMMARY: Final = "13 % of the requests to /predict fail"
 
 
@@ -105,7 +122,7 @@ def example_console() -> Console:
         panes=FakePanes(stored=stored),
         alerts=alerts,
         clock=clock,
-        rules=FakeRules(PublishedRules.of([_RULE], _START - MINUTE)),
+        rules=FakeRules(PublishedRules.of([_RULE, _SLO], _START - MINUTE)),
         pipeline=FakePipeline(
             [PipelineStatus(NOW_MS, (), NOW_MS - 700, {"ranker": NOW_MS}, (worker,), ())],
             {"ranker": ServiceProducers((NOW_MS + 500,), no_data_ms=MINUTE)},

@@ -1,6 +1,6 @@
 """The console's ports in memory, and what tests build with them."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -143,6 +143,11 @@ class FakePanes:
         if service not in self.closed:
             return []
         return [pane for pane in self.stored.get(step_ms, []) if from_ms <= pane.start_ms < to_ms]
+
+    def read_changed(
+        self, service: str, step_ms: int, from_ms: int, to_ms: int, known: Mapping[int, int]
+    ) -> Sequence[StoredPane]:
+        return [one for one in self.read(service, step_ms, from_ms, to_ms) if known.get(one.start_ms) != one.revision]
 
     def read_packed(self, service: str, step_ms: int, from_ms: int, to_ms: int) -> Sequence[PackedPane]:
         return [

@@ -10,6 +10,7 @@ from typing import cast
 import pytest
 
 from barograph_console.exposition import minute_samples, routes
+from barograph_console.slos import samples as slo_samples
 from barograph_core.pipeline import samples
 from barograph_core.pipeline.samples import Family
 from tests.unit.console.exposition.test_routes import promtool
@@ -22,7 +23,7 @@ METRIC = re.compile(r"\bbarograph_\w+")
 def exposed() -> set[str]:
     """Return the name of every family."""
     names: set[str] = set()
-    for module in (samples, minute_samples, routes):
+    for module in (samples, minute_samples, slo_samples, routes):
         for value in vars(module).values():
             members = list(cast("dict[str, object]", value).values()) if isinstance(value, dict) else [value]
             names |= {member.name for member in members if isinstance(member, Family)}
