@@ -83,7 +83,7 @@ COMMAND_GROUPS: Final[tuple[tuple[str, tuple[CommandEntry, ...]], ...]] = (
             CommandEntry("silence", "mute alerts for a time: add, list, expire", "barograph_cli.respond.silence"),
             CommandEntry("mark", "say what was done to a service: a deploy", "barograph_cli.respond.mark"),
             CommandEntry("alerts", "a report: what fired, how soon people came", "barograph_cli.report.command"),
-            CommandEntry("slo", "objectives: budget left, burn rate, time left", "barograph_cli.report.slos"),
+            CommandEntry("slo", "objectives: budget left, burn rate, time left", "barograph_cli.rules.slos"),
         ),
     ),
     (

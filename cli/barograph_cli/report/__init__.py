@@ -1,1 +1,1 @@
-"""What reviews ask for: `barograph alerts report`, from the alerts stream alone, and the budgets of `barograph slo`."""
+"""`barograph alerts report`: what a review of the time on call asks for, from the alerts stream alone."""
