@@ -135,9 +135,18 @@ def rules_in_force(
 ) -> tuple[Rule, ...]:
     """Return the rules in force, and append to ``problems`` their mistakes, also windows too long for ``steps``."""
     read = effective_rules(config, problems, with_defaults=with_defaults, flapping=flapping)
-    rules = tuple(rule if rule.slo is None else replace(rule, slo=rule.slo.within(steps)) for rule in read)
+    rules = tuple(_within(rule, steps) for rule in read)
     problems += _window_problems(config, rules, steps)
     return rules
+
+
+def _within(rule: Rule, steps: Sequence[Step]) -> Rule:
+    """Return the rule of an objective as these panes allow: its period, and the moments at which it is judged."""
+    if rule.slo is None:
+        return rule
+    # Moments are multiples of the finest step: others would come at odd times, and the rest count as judged by nobody.
+    base_ms = steps[0].step_ms
+    return replace(rule, slo=rule.slo.within(steps), every_ms=max(1, rule.every_ms // base_ms) * base_ms)
 
 
 def _window_problems(config: ConfigFile, rules: Sequence[Rule], steps: Sequence[Step]) -> list[Problem]:

@@ -193,3 +193,25 @@ def test_a_rule_of_an_objective_is_published_with_it_and_others_as_before() -> N
         (1.0, "warning"),
     ]
     assert made.fires == made.clears == ()
+
+
+@pytest.mark.parametrize(
+    ("keep", "short", "every_ms"),
+    [
+        ("1s:15m,1m:90d", "2m", 4_000),
+        ("1s:15m,1m:90d", "5m", 10_000),
+        ("5s:1h,1m:90d", "1m", 5_000),
+        ("2s:1h,1m:90d", "100s", 2_000),
+        ("1m:1d,1h:90d", "5m", 60_000),
+    ],
+)
+def test_an_objective_is_judged_at_whole_panes_of_the_finest_step(keep: str, short: str, every_ms: int) -> None:
+    """At other moments time would count as judged by nobody, and an end would come late."""
+    text = (
+        BASE
+        + f'good = "errors == 0"\nobjective = 0.99\nwindows = [{{ burn_rate = 6, long = "1h", short = "{short}" }}]'
+    )
+    problems: list[Problem] = []
+    (rule,) = rules_in_force(parse_config(text, Path("b.toml")), parse_keep(keep), problems, with_defaults=False)
+    assert problems == []
+    assert rule.every_ms == every_ms
