@@ -14,9 +14,9 @@ from barograph_core.server.replies import as_bytes, as_hash, as_list, as_text
 
 # Records of alerts that are remembered as they were read: some ten MB.
 _REMEMBERED: Final = 16_384
-# Records in the states that are remembered whole.
+# Records in the states that are remembered whole, of alerts and of firings that still count.
 _MOST_RECORDS: Final = 65_536
-# A state with fewer alerts is read in the time in which its version is.
+# A state with fewer is read in the time in which its version is.
 _WORTH_REMEMBERING: Final = 16
 # A state is read whole at least this often, so that one that was written past its version is found.
 _READ_EVERY_MS: Final = 10_000
@@ -58,7 +58,7 @@ class StateMemory:
         self._read_ms.pop(service, None)
         fields = as_hash(self._connection.command("HGETALL", self._keys.state(service)))
         state = ServiceState.from_hash(fields, self._read_record)
-        if len(state.records) >= _WORTH_REMEMBERING:
+        if _size(state) >= _WORTH_REMEMBERING:
             self._read_ms[service] = now_ms
         return state
 
@@ -68,7 +68,7 @@ class StateMemory:
             return
         self._forget(service)
         self._held[service] = state
-        self._records += len(state.records)
+        self._records += _size(state)
         while self._records > _MOST_RECORDS and len(self._held) > 1:
             oldest = next(iter(self._held))
             self._forget(oldest)
@@ -76,7 +76,7 @@ class StateMemory:
 
     def _forget(self, service: str) -> ServiceState | None:
         held = self._held.pop(service, None)
-        self._records -= 0 if held is None else len(held.records)
+        self._records -= 0 if held is None else _size(held)
         return held
 
     def _is_unchanged(self, service: str, held: ServiceState) -> bool:
@@ -84,3 +84,8 @@ class StateMemory:
         version, closed_at = as_list(reply)
         closed_at_ms = None if closed_at is None else as_count(as_bytes(closed_at))
         return version is not None and as_text(version) == held.version and closed_at_ms == held.closed_at_ms
+
+
+def _size(state: ServiceState) -> int:
+    """Return the number of records in a state: what thousands of alerts leave counts for a while after they end."""
+    return len(state.records) + len(state.flaps)

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from barograph_alerter.states.memory import StateMemory
 from barograph_core.alerts.change import Change
-from barograph_core.alerts.state import ServiceState, alert_field
+from barograph_core.alerts.flapping.flaps import Flaps
+from barograph_core.alerts.state import ServiceState, alert_field, flaps_field
 from barograph_core.keyspace.keys import ShardKeys
 from barograph_core.server.connection import Connection
 from barograph_core.server.link import Reply, Value
@@ -60,6 +61,18 @@ def test_a_few_alerts_are_read_in_the_time_of_their_version() -> None:
     desk = Desk(alerts=3)
     assert len(desk.load().records) == 3
     assert desk.server.reads == 1
+
+
+def test_what_is_remembered_of_firings_makes_a_state_large_too() -> None:
+    """A storm of thousands of alerts leaves it for a quarter of an hour after the last has ended."""
+    desk = Desk(alerts=0)
+    for number in range(20):
+        text = Flaps(rule="r", fired_ms=(1_000,)).to_json()
+        desk.server.command("HSET", KEYS.state("ranker"), flaps_field(f"a{number}"), text)
+    desk.load()
+    desk.server.reads = 0
+    assert len(desk.load().flaps) == 20
+    assert desk.server.reads == 0
 
 
 def test_what_another_writer_changed_is_read() -> None:
