@@ -169,7 +169,7 @@ def _move(entry: Transition, pane_s: int) -> Move:
 
 @pytest.mark.chaos
 def test_kills_and_freezes_change_no_transition_and_double_none(virtual: Callable[..., VirtualPipeline]) -> None:
-    """Each transition of the undisturbed run is there once, with the same closed pane; ``BAROGRAPH_KILLED_HOURS=24``."""
+    """Each is there once, with the same closed pane, and no other; ``BAROGRAPH_KILLED_HOURS=24`` for the full size."""
     keep = "10s:2h,1m:2d,1h:30d"
     undisturbed = Day(virtual(keep=keep), is_undisturbed=True)
     undisturbed.run()

@@ -116,7 +116,8 @@ def _from_pending(rule: Rule, identity: Identity, record: AlertRecord, fact: Fac
         return _fire(rule, record, fact, now_ms) if is_due else Transitioned(record)
     if fact.breach is False:
         # A pending alert ends with its breach: ``resolve_when`` is for alerts that were announced.
-        return _end(record, now_ms, "") if fact.missing == 0 else Transitioned(record)
+        return _end(record, now_ms, "") if fact.missing == 0 else Transitioned(_held_still(record, fact))
+    record = _held_still(record, fact)
     record = replace(record, no_data_since_ms=_since(record.no_data_since_ms, fact), lack=fact.lack)
     if not _has_lacked_data(rule, record, fact):
         return Transitioned(record)
@@ -211,6 +212,11 @@ def _past_gap(record: AlertRecord, fact: Fact) -> AlertRecord:
         seen_clear_since_ms=_moved(record.seen_clear_since_ms, gap_ms),
         no_data_since_ms=_moved(record.no_data_since_ms, gap_ms),
     )
+
+
+def _held_still(record: AlertRecord, fact: Fact) -> AlertRecord:
+    """Return a pending record after a pane that shows no breach, and not that it is over: it counts for no hold."""
+    return replace(record, unjudged_ms=record.unjudged_ms + fact.step_ms)
 
 
 def _with(record: AlertRecord, **fields: Any) -> AlertRecord:
