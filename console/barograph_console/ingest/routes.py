@@ -9,8 +9,8 @@ from starlette.concurrency import run_in_threadpool
 
 from barograph_console.access.identity import ANONYMOUS, SENDERS, RouteRule, identity_of
 from barograph_console.alerts.actions import Key
-from barograph_console.ingest.bodies import MEDIA_TYPES, Reading
-from barograph_console.ingest.cloudevents import envelope_in
+from barograph_console.ingest.bodies import JSON, MEDIA_TYPES, Reading
+from barograph_console.ingest.cloudevents import SPEC_HEADER, envelope_in
 from barograph_console.ingest.models import REQUEST_BODY, Ingested
 from barograph_console.ingest.receiving import receive
 from barograph_console.ingest.row_error import RowError
@@ -65,7 +65,9 @@ class IngestRoutes:
 
     def _take(self, request: Request, body: bytes, service: str, is_strict: bool, key: str) -> Ingested:
         headers = request.headers
-        media_type = media_type_of(headers, MEDIA_TYPES)
+        # Data in binary mode is JSON unless it says otherwise.
+        is_plain = SPEC_HEADER in headers and "content-type" not in headers
+        media_type = JSON if is_plain else media_type_of(headers, MEDIA_TYPES)
         try:
             default = check_service(service) if service else ""
         except RowError as error:

@@ -1,6 +1,7 @@
 """A fuzzer reads the API's description and asks everything that it allows, and much that it does not."""
 
 import importlib.util
+import json
 import subprocess
 import sys
 from collections.abc import Generator
@@ -59,7 +60,10 @@ def fuzz(base: str, folder: Path, *arguments: str) -> str:
         pytest.skip("schemathesis is not installed")
     answer = httpx2.get(f"{base}/api/v1/openapi.json", headers={"Authorization": f"Bearer {ADMIN}"}, timeout=60)
     description = folder / "openapi.json"
-    description.write_text(answer.text)
+    document = answer.json()
+    # The fuzzer writes no lines of JSON; the other forms of the body are the same events.
+    del document["paths"]["/api/v1/ingest"]["post"]["requestBody"]["content"]["application/x-ndjson"]
+    description.write_text(json.dumps(document))
     command = [sys.executable, "-m", "schemathesis.cli", "run", str(description), "--url", base, "--checks", CHECKS]
     options = ["--phases", "examples,coverage,fuzzing", "--max-examples", "2", "--seed", "1", "--workers", "1"]
     quiet = ["--generation-database", "none", "--suppress-health-check", "all", "--request-timeout", "60"]

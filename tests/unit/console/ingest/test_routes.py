@@ -79,6 +79,12 @@ def test_a_cloud_event_is_one_in_each_of_its_modes(sender: Sender) -> None:
     assert sender.counts(CLOUD) == (0, 1, 0, 0, 0)
     headers = {f"ce_{name}": CLOUD[name] for name in ("specversion", "id", "source", "type", "time")}
     assert sender.counts(CLOUD["data"], **headers) == (0, 1, 0, 0, 0)
+    untyped = sender.client.post(
+        INGEST,
+        content=json.dumps(CLOUD["data"]),
+        headers={name.replace("_", "-"): text for name, text in headers.items()},
+    )
+    assert untyped.json()["duplicate"] == 1
     packed = base64.b64encode(json.dumps(CLOUD["data"]).encode()).decode()
     other = {**CLOUD, "id": "2", "data_base64": packed}
     assert sender.counts(other, "application/cloudevents+json; charset=utf-8") == (1, 0, 0, 0, 0)
