@@ -143,6 +143,16 @@ class Incident(Traffic):
                 {"at_ms": fired_ms + 212, "what": "delivery", "channel": "slack", "result": "sent", "delay_ms": 212},
                 {"at_ms": fired_ms + 900, "what": "delivery", "channel": "pager", "result": "sent", "delay_ms": 900},
             ],
+            "markers": [
+                {
+                    "at_ms": fired_ms - 2 * MINUTE_MS, "kind": "deploy", "title": "api 2.15", "key": "ci:2",
+                    "url": "https://ci.example/2", "actor": "ci",
+                },
+                {
+                    "at_ms": fired_ms - 10 * MINUTE_MS, "kind": "config", "title": "pool 20", "key": "ci:3",
+                    "url": "javascript:alert(1)", "actor": "",
+                },
+            ],
             "similar": [
                 {
                     "started_at_ms": now_ms - 3 * DAY_MS, "ended_at_ms": now_ms - 3 * DAY_MS + 22 * MINUTE_MS,

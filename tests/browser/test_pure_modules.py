@@ -134,6 +134,7 @@ def test_the_first_sentence_that_holds_is_the_verdict(blank: Page) -> None:
     slow = alert(id="2", severity="warning", summary="slow")
     errors = "POST /predict: 13.1 % errors for 11 min, since 15:25"
     marker = {"at_ms": NOW - 1_260_000, "kind": "release", "title": "ctr 8"}
+    deploy = {"at_ms": NOW - 780_000, "kind": "deploy", "title": "api 2.15"}
     part = {"labels": {"version": "8"}, "of": "errors", "amount": 5, "share_ratio": 0.96}
     quiet = {"requests": 0, "error_ratio": None, "p95_ms": None}
     silent = {"live": 4, "known": 6, "silent_ms": 40_000}
@@ -145,6 +146,7 @@ def test_the_first_sentence_that_holds_is_the_verdict(blank: Page) -> None:
             alerts=[acked, slow, alert(contributors=[part], id="3")],
             markers=[marker],
         ),
+        verdict(blank, alerts=[alert()], markers=[deploy, marker]),
         verdict(blank, alerts=[alert()], producers=silent),
         verdict(blank, alerts=[acked]),
         verdict(blank, producers=silent),
@@ -158,6 +160,7 @@ def test_the_first_sentence_that_holds_is_the_verdict(blank: Page) -> None:
         "unknown: No news since 15:36:09. Below is how it was then.",
         "warning: The server is out of memory and refuses writes: give it more, or keep less.",
         f"error: {errors}, 10 min after release ctr 8; 96 % from model version 8. 1 more firing, 1 acknowledged.",
+        f"error: {errors}, 2 min after deploy api 2.15.",
         f"error: {errors}. 2 of 6 producers went silent 40 s ago: figures are partial.",
         f"warning: {errors}; acknowledged by mira.",
         "warning: 2 of 6 producers went silent 40 s ago: figures are partial.",

@@ -152,6 +152,11 @@ def test_the_drawer_opens_by_its_url_and_gives_the_focus_back(visitor: Visitor, 
         "error_rate 0.131 > 0.05 and count 812 >= 20 over 10 s; clears when error_rate < 0.03"
     )
     expect(drawer).to_contain_text("bad weights, rolled back")
+    done = drawer.get_by_role("listitem").filter(has_text="after")
+    expect(done).to_have_text(
+        [re.compile(r"^2\smin after deploy api 2\.15, by ci More$"), re.compile("^10.min after config pool 20$")]
+    )
+    expect(done.get_by_role("link")).to_have_attribute("href", "https://ci.example/2")
     expect(drawer.get_by_role("link", name="Runbook")).to_have_attribute("rel", "noreferrer noopener")
     page.keyboard.press("Escape")
     expect(drawer).to_have_count(0)

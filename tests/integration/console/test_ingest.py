@@ -164,11 +164,13 @@ def test_cloud_events_count_once_though_answers_are_lost(pipeline: Pipeline) -> 
     with LossyGateway(pipeline.base, "cut", "replace", "pass", "refuse", "pass") as gateway:
         for number in range(60):
             message = messages(number)
-            body = message.body.encode() if isinstance(message.body, str) else message.body
             for _ in range(10):
                 try:
                     answer = httpx2.post(
-                        f"{gateway.url}/api/v1/ingest", content=body, headers=dict(message.headers), timeout=BOUND_S
+                        f"{gateway.url}/api/v1/ingest",
+                        content=message.body,
+                        headers=dict(message.headers),
+                        timeout=BOUND_S,
                     )
                 except httpx2.TransportError:
                     continue
@@ -186,7 +188,8 @@ def test_cloud_events_count_once_though_answers_are_lost(pipeline: Pipeline) -> 
 def spans(count: int) -> list[ReadableSpan]:
     """Return spans as an instrumented service makes them: each request has a call of a model within."""
     kept = InMemorySpanExporter()
-    provider = TracerProvider(resource=Resource.create({"service.name": "chat", "service.version": "2"}))
+    # Typed in part.
+    provider: Any = TracerProvider(resource=Resource.create({"service.name": "chat", "service.version": "2"}))
     provider.add_span_processor(SimpleSpanProcessor(kept))
     tracer = provider.get_tracer("test")
     for number in range(count):
@@ -207,7 +210,7 @@ def test_spans_of_the_official_exporter_count_once(pipeline: Pipeline, compressi
     """Its own retries, and ours of the whole export: a gateway loses answers that had been given."""
     made = spans(300)
     with LossyGateway(pipeline.base, "replace", "pass") as gateway:
-        exporter = OTLPSpanExporter(f"{gateway.url}/v1/traces", timeout=60, compression=compression)
+        exporter: Any = OTLPSpanExporter(f"{gateway.url}/v1/traces", timeout=60, compression=compression)
         for _ in range(2):
             assert exporter.export(made) is SpanExportResult.SUCCESS
         exporter.shutdown()
@@ -261,7 +264,7 @@ def test_a_full_server_takes_nothing_and_everything_once_there_is_room(keys: Sha
             assert {(one.status_code, one.json()["code"], one.headers["retry-after"]) for one in refused} == {
                 (503, "out_of_memory", "2")
             }
-            exporter = OTLPSpanExporter(f"{base}/v1/traces", timeout=1)
+            exporter: Any = OTLPSpanExporter(f"{base}/v1/traces", timeout=1)
             assert exporter.export(spans(1)) is SpanExportResult.FAILURE
             exporter.shutdown()
             assert as_int(connection.command("EXISTS", keys.events)) == 0
