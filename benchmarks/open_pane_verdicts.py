@@ -6,7 +6,7 @@ an alerter that waits for closed panes: the episodes must be its own. ``lag alon
 has happened and not arrived as all that may still come. In bursts three times as many requests come for 5 s, once a
 minute on average: nothing foresees those, and what they cost is stated.
 
-Usage: python benchmarks/open_pane_verdicts.py [--hours 2] [--processes 2]
+Usage: python benchmarks/open_pane_verdicts.py [--hours 2] [--processes 2] [--rates 30 100 1000]
 """
 
 import argparse
@@ -44,9 +44,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hours", type=float, default=2.0, help="of virtual time, for each traffic")
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--rates", type=float, nargs="+", default=RATES, help="requests a second")
     args = parser.parse_args()
     traffics = [
-        Traffic(rate, share, burst=burst) for burst, rate, share in itertools.product((1.0, 3.0), RATES, SHARES)
+        Traffic(rate, share, burst=burst) for burst, rate, share in itertools.product((1.0, 3.0), args.rates, SHARES)
     ]
     seconds = round(args.hours * 3_600)
     print(
