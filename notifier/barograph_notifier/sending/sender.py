@@ -23,6 +23,7 @@ from barograph_notifier.sending.flag_plan import plan_flags
 from barograph_notifier.sending.group_plan import Unsent, plan_queue
 from barograph_notifier.sending.group_turn import GroupTurns
 from barograph_notifier.sending.pace import Pace
+from barograph_notifier.sending.tempo import Tempo
 from barograph_notifier.sending.wake_up import WakeUp
 
 log = logging.getLogger(__name__)
@@ -77,7 +78,8 @@ class Sender:
     """Sends for one channel of one shard.
 
     Several may run side by side, in one process or many: the lease gives each group to one at a time. In one process,
-    the others are helpers: they work when there is more to send than one of them can.
+    all but number 0 are helpers: they work when there is more to send than one of them can, as many as the channel's
+    answers take time for.
     """
 
     def __init__(
@@ -98,7 +100,8 @@ class Sender:
         rng: random.Random,
         wake: WakeUp,
         call_help: Callable[[], object],
-        is_helper: bool = False,
+        tempo: Tempo,
+        number: int = 0,
     ) -> None:
         self._name = name
         self._turns = turns
@@ -115,7 +118,8 @@ class Sender:
         self._rng = rng
         self._wake = wake
         self._call_help = call_help
-        self._is_helper = is_helper
+        self._tempo = tempo
+        self._number = number
         self._is_crowded = False
         self._batch = _BATCH
         # Attempts that were made and could not be recorded, by alert. Without them, a server that refuses the record
@@ -149,9 +153,11 @@ class Sender:
         """Serve groups that are due; return the wait in ms until the next pass, 0 for none."""
         if self._pace.left_ms > 0:
             return min(self._pace.left_ms, self._poll_ms)
+        if self._number and not self._tempo.wants(self._number):
+            return self._poll_ms
         due, late_ms = self._turns.due(self._clock.now_ms())
         self._is_crowded = len(due) >= _CROWD
-        if self._is_helper and not self._is_crowded and late_ms < _LATE_MS:
+        if self._number and not self._is_crowded and late_ms < _LATE_MS:
             return self._poll_ms
         groups = self._leases.reserve([*self._unrecorded, *self._postponed.due(), *due], self._batch)
         if not groups:
@@ -262,7 +268,9 @@ class Sender:
             self._batch = max(1, min(fitting, _BATCH, 2 * self._batch))
 
     def _attempt(self, one: _Ready) -> Recorded:
+        begun_ms = self._clock.monotonic_ms()
         delivery = self._attempts.send(one.candidate)
+        self._tempo.note(self._clock.monotonic_ms() - begun_ms)
         if delivery.result == "retry":
             self._postponed.add(one.turn.group, delivery.item.due_ms - delivery.at_ms)
         self._unrecorded[one.turn.group] = (one.candidate.item, delivery)

@@ -27,6 +27,7 @@ from barograph_notifier.sending.delivery_log import DeliveryLog
 from barograph_notifier.sending.group_turn import GroupTurns
 from barograph_notifier.sending.pace import Pace
 from barograph_notifier.sending.sender import Postponed, Sender
+from barograph_notifier.sending.tempo import Tempo
 from barograph_notifier.sending.wake_up import WakeUp
 
 
@@ -79,6 +80,7 @@ class SenderFactory:
         self._pace = Pace(place.clock, place.bucket)
         self._postponed = Postponed(place.clock)
         self._help = WakeUp()
+        self._tempo = Tempo(place.clock)
         self._log = DeliveryLog(place.name, place.counters)
         self.leases = Leases(place.lease_ms)
 
@@ -101,8 +103,8 @@ class SenderFactory:
             **({} if escalating is None else {"note_sent": escalating.note_sent}),
         )
 
-    def sender(self, connection: Connection, rng: random.Random, *, is_helper: bool = False) -> Sender:
-        """Return a sender that uses ``connection`` alone."""
+    def sender(self, connection: Connection, rng: random.Random, *, number: int = 0) -> Sender:
+        """Return a sender that uses ``connection`` alone; all but number 0 are helpers."""
         place, turns, results = self._place, self.turns(connection), self.results(connection)
         attempts = Attempts(
             place.name,
@@ -143,9 +145,10 @@ class SenderFactory:
             clock=place.clock,
             delivery_log=self._log,
             rng=rng,
-            wake=self._help if is_helper else place.wake,
+            wake=self._help if number else place.wake,
             call_help=self._help.set,
-            is_helper=is_helper,
+            tempo=self._tempo,
+            number=number,
         )
 
 
@@ -155,10 +158,10 @@ def sender_loops(
     """Return the loops of ``count`` senders and of the thread that prolongs their leases, each with a connection."""
     factory = SenderFactory(place)
 
-    def sending(stop: threading.Event, *, is_helper: bool) -> None:
+    def sending(stop: threading.Event, *, number: int) -> None:
         connection = connect()
         rng = random.Random()  # noqa: S311  # jitter needs no secret
-        factory.sender(connection, rng, is_helper=is_helper).run(stop)
+        factory.sender(connection, rng, number=number).run(stop)
         connection.close()
 
     def keep_until_stopped(stop: threading.Event) -> None:
@@ -167,5 +170,4 @@ def sender_loops(
         keep_leases(factory.leases, lambda groups: turns.extend(groups, place.clock.now_ms()), stop)
         connection.close()
 
-    helpers = [partial(sending, is_helper=True)] * (count - 1)
-    return [partial(sending, is_helper=False), *helpers, keep_until_stopped]
+    return [*(partial(sending, number=number) for number in range(count)), keep_until_stopped]
