@@ -65,7 +65,7 @@ def run(argv: list[str]) -> int:
         config = load_config(arguments.file or arguments.config, os.environ)
         problems = find_all_problems(config, os.environ)
         source = "no configuration file, only defaults" if config.path is None else str(config.path)
-        hints = hints_of(config)
+        hints = hints_of(config, os.environ)
     except SettingsError as error:
         # The file is absent or no TOML: there is nothing further to check.
         problems, source = list(error.problems), ""

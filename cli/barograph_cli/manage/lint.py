@@ -1,6 +1,7 @@
 """What rules and routes say of each other: rules that reach no channel, and routes that nothing takes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 from barograph_alerter.rules.defaults import effective_rules
 from barograph_alerter.rules.reading import rule_places
@@ -10,6 +11,8 @@ from barograph_core.matching.matcher import Matcher
 from barograph_core.settings.config_file import ConfigFile, suggestion
 from barograph_notifier.routing.reading import parse_routes
 from barograph_notifier.routing.route import Route
+
+_SIGNING_SECRET: Final = "slack_signing_secret"  # noqa: S105  # the name of a setting
 
 
 def lint_routes(config: ConfigFile) -> list[Problem]:
@@ -38,8 +41,28 @@ def lint_routes(config: ConfigFile) -> list[Problem]:
     return problems
 
 
-def hints_of(config: ConfigFile) -> list[str]:
+def hints_of(config: ConfigFile, environ: Mapping[str, str]) -> list[str]:
     """Return what is correct and worth a thought."""
+    return [*_only_channel(config), *_deaf_buttons(config, environ)]
+
+
+def _deaf_buttons(config: ConfigFile, environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield a hint for each channel with buttons, where no console of this configuration answers them.
+
+    The console may have its settings elsewhere, so it is no mistake.
+    """
+    if config.table("console").get(_SIGNING_SECRET) or environ.get(f"BAROGRAPH_CONSOLE_{_SIGNING_SECRET.upper()}"):
+        return
+    for index, table in enumerate(config.tables("channel")):
+        if table.get("buttons") is True:
+            where, name = config.where("channel", index, "buttons"), str(table.get("name", ""))
+            yield (
+                f"{where}: the buttons of {name!r} do something only where a console knows the signing secret of the "
+                f"Slack app: {_SIGNING_SECRET} is not set under [console] here, nor in the environment"
+            )
+
+
+def _only_channel(config: ConfigFile) -> list[str]:
     channels = [str(table.get("name", "")) for table in config.tables("channel")]
     if len(channels) != 1:
         return []

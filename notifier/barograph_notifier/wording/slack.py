@@ -1,5 +1,6 @@
 """A notification as a Slack message: a line of text, and blocks under the colour of its severity."""
 
+import re
 from typing import Final, TypeAlias
 
 from barograph_core.alerts.acknowledgement import ACKNOWLEDGE_BUTTON, TAKE_BACK_BUTTON, ButtonValue
@@ -35,8 +36,10 @@ Json: TypeAlias = dict[str, object]
 
 _SIGNS: Final = {"info": "🔵", "warning": "🟠", "error": "🔴", "critical": "🚨"}
 _TAKEN_ON, _TAKEN_BACK = "🙋", "↩️"
-# What Slack reads as a link, a mention or a style. A name with a star is then shown with another star.
+# What Slack reads as a link, a mention or a style. Its markup has no escape for a star: another star is shown instead.
 _ESCAPES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "*": "\u2217", "`": "\u02cb", "~": "\u223c"})
+# An underscore within a word is no style to Slack, and the names of rules and services are full of them.
+_STYLING_UNDERSCORE: Final = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
 # Shown in the line of text.
 _IN_TEXT: Final = frozenset({"Service", "Rule", "Labels", "Lasted"})
 # Slack's limits are 3,000 characters for a text and 2,000 for a field; people read less.
@@ -47,7 +50,7 @@ _BAR_CELLS: Final = 10
 
 def escape(text: str) -> str:
     """Return ``text`` so that Slack shows it as it is: no link, no mention, no style."""
-    return text.translate(_ESCAPES)
+    return _STYLING_UNDERSCORE.sub("\u02cd", text.translate(_ESCAPES))
 
 
 def line_of(notification: Notification) -> str:

@@ -163,3 +163,28 @@ def test_a_single_channel_is_no_mistake_and_worth_a_hint(tmp_path: Path, capsys:
     file.write_text(channel.format("a") + channel.format("b"))
     assert main(["check", "--config", str(file)]) == 0
     assert capsys.readouterr().out == f"{file}: no mistakes\n"
+
+
+def test_buttons_that_no_console_answers_are_worth_a_hint(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever presses them would see nothing happen. The console may be set up elsewhere, so it is no mistake."""
+    file, url = tmp_path / "barograph.toml", tmp_path / "url"
+    url.write_text("https://hooks.slack.com/services/T0/B0/x")
+    monkeypatch.delenv("BAROGRAPH_CONSOLE_SLACK_SIGNING_SECRET", raising=False)
+    channels = f'[[channel]]\nname = "chat"\ntype = "slack"\nurl = "file:{url}"\nbuttons = true\n'
+    channels += '[[channel]]\nname = "out"\ntype = "console"\n'
+
+    def hints(text: str) -> list[str]:
+        file.write_text(text)
+        code = main(["check", "--config", str(file)])
+        out, err = capsys.readouterr()
+        assert (code, err) == (0, "")
+        return out.splitlines()[1:]
+
+    (hint,) = hints(channels)
+    assert hint.startswith(f"hint: {file}:5: the buttons of 'chat' do something only where a console knows")
+    assert hints(channels.replace("true", "false")) == []
+    assert hints(f'{channels}[console]\nslack_signing_secret = "file:{url}"\n') == []
+    monkeypatch.setenv("BAROGRAPH_CONSOLE_SLACK_SIGNING_SECRET", "s3cret")
+    assert hints(channels) == []

@@ -8,7 +8,7 @@ import pytest
 
 from barograph_core.alerts.record import Contributor
 from barograph_notifier.notification import Notification
-from barograph_notifier.wording.slack import message_of, reply_of
+from barograph_notifier.wording.slack import escape, message_of, reply_of
 from tests.unit.notifier.samples import RESOLVED, flagged, made_of, notification, transition
 
 
@@ -115,7 +115,9 @@ def test_a_resolution_is_green_and_says_how_long_it_lasted() -> None:
     assert reply_of(over)["text"] == "✅ Resolved by kim after 10 min 0 s."
 
 
-@pytest.mark.parametrize("evil", ["<!channel>", "<https://evil.example|Runbook>", "a & b", "*loud*", "`x`", "a\nb"])
+@pytest.mark.parametrize(
+    "evil", ["<!channel>", "<https://evil.example|Runbook>", "a & b", "*loud*", "_loud_", "~gone~", "`x`", "a\nb"]
+)
 def test_no_text_can_mention_link_or_style(evil: str) -> None:
     """Otherwise a label could call a whole company out of bed."""
     shown = made_of(evil)
@@ -124,6 +126,12 @@ def test_no_text_can_mention_link_or_style(evil: str) -> None:
     text = json.dumps(messages, ensure_ascii=False)
     assert "<" not in text
     assert evil not in text
+
+
+def test_names_keep_their_underscores() -> None:
+    """Only one at the edge of a word begins or ends a style."""
+    assert escape("high_error_rate on user_v2: route=/a_b") == "high_error_rate on user_v2: route=/a_b"
+    assert escape("_drill x_ __a__ é_é a_") == "ˍdrill xˍ ˍˍaˍˍ é_é aˍ"
 
 
 def test_the_longest_message_keeps_to_slacks_limits() -> None:
