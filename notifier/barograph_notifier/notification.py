@@ -43,6 +43,8 @@ class Notification:
         flag: ``acknowledged`` or ``unacknowledged`` when that alone has changed while the alert fires, by ``actor``:
             only for a channel that ``shows`` it. Else empty.
         note: What the person said about it.
+        after: What was done to the service just before it began, ``deploy api 2.15, 2 min 5 s before, by ci``; else
+            empty.
         until_ms: Wall time at which the acknowledgement ends by itself; ``None`` when it does not.
     """
 
@@ -71,6 +73,7 @@ class Notification:
     flag: str = ""
     note: str = ""
     until_ms: int | None = None
+    after: str = ""
 
     @property
     def episode(self) -> str:
@@ -140,6 +143,7 @@ class Notification:
             "console_url": self.console_url,
             **({"annotations": dict(self.annotations)} if self.annotations else {}),
             **({"source_url": self.source_url} if self.source_url else {}),
+            **({"after": self.after} if self.after else {}),
         }
 
 

@@ -14,11 +14,10 @@ from barograph_console.store.ports import AlertEntry
 from barograph_core.alerts.condition_text import condition_text, leading_value
 from barograph_core.alerts.published_rules import PublishedRule
 from barograph_core.alerts.transition import Transition
+from barograph_core.markers.marker import SOON_MS
 from barograph_core.pipeline.deliveries import Delivery
 
 _SIMILAR: Final = 3
-# An alert that begins later than this after a marker is hardly its doing.
-_SOON_MS: Final = 30 * 60_000
 _MARKERS: Final = 5
 
 
@@ -104,7 +103,7 @@ def alert_log(entries: Iterable[AlertEntry], deliveries: Iterable[Delivery], epi
 
 def markers_before(markers: Iterable[MarkerRow], began_ms: int) -> list[MarkerRow]:
     """Return what was done in the half hour before an alert began, the newest first."""
-    near = [one for one in markers if 0 <= began_ms - one.at_ms <= _SOON_MS]
+    near = [one for one in markers if 0 <= began_ms - one.at_ms <= SOON_MS]
     return sorted(near, key=lambda one: one.at_ms, reverse=True)[:_MARKERS]
 
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Self, cast
 
@@ -22,6 +22,8 @@ MAX_ACTOR: Final = 128
 KEPT_MS: Final = 90 * 86_400_000
 # How far ahead of the server the clock of a build machine may be.
 MOST_AHEAD_MS: Final = 5 * 60_000
+# An alert that begins later than this after a marker is hardly its doing.
+SOON_MS: Final = 30 * 60_000
 _WORD: Final = re.compile(r"[a-z][a-z0-9_-]{0,31}\Z")
 
 
@@ -126,6 +128,12 @@ class Marker:
             url=str(facts.get("url", "")),
             actor=str(facts.get("actor", "")),
         )
+
+
+def last_before(markers: Iterable[Marker], began_ms: int) -> Marker | None:
+    """Return the newest marker of the half hour before ``began_ms``; ``None`` where there is none."""
+    near = [one for one in markers if 0 <= began_ms - one.at_ms <= SOON_MS]
+    return max(near, key=lambda one: one.at_ms, default=None)
 
 
 # Fields of an entry as people read them with redis-cli.

@@ -59,6 +59,7 @@ class Attempts:
         hold_others: Keeps other notifiers from the target too, until the first argument; the second is the present.
         counters: Of the channel.
         hand_over: The way to the fallback channel, if there is one.
+        done_before: Says what was done to a service just before a moment; empty for nothing.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Attempts:
         hold_others: Callable[[int, int], object],
         counters: WorkerCounters,
         hand_over: HandOver | None = None,
+        done_before: Callable[[str, int], str] = lambda _service, _began_ms: "",
     ) -> None:
         self._name = name
         self._channel = channel
@@ -84,6 +86,7 @@ class Attempts:
         self._hold_others = hold_others
         self._counters = counters
         self._hand_over = hand_over
+        self._done_before = done_before
 
     @property
     def can_digest(self) -> bool:
@@ -113,6 +116,8 @@ class Attempts:
         plain = Notification.of_transition(
             item.transition, first_ref=memory.first_ref_of(item), console=self._settings.console
         )
+        if plain.status == "firing" and not plain.flag:
+            plain = replace(plain, after=self._done_before(plain.service, plain.started_at_ms))
         notification, failures = self._settings.templates.apply(plain)
         for failure in failures:
             self._counters.add("template_errors")

@@ -24,6 +24,7 @@ from barograph_notifier.outbox.turns import Turns
 from barograph_notifier.posting.token_bucket import TokenBucket
 from barograph_notifier.sending.attempts import Attempts, SenderSettings
 from barograph_notifier.sending.delivery_log import DeliveryLog
+from barograph_notifier.sending.done_before import DoneBefore
 from barograph_notifier.sending.group_turn import GroupTurns
 from barograph_notifier.sending.pace import Pace
 from barograph_notifier.sending.sender import Postponed, Sender
@@ -116,6 +117,7 @@ class SenderFactory:
             hold_others=turns.hold,
             counters=place.counters,
             hand_over=place.hand_over_of(connection),
+            done_before=DoneBefore(connection, place.keys, place.clock),
         )
         muting = Muting(connection, place.keys, place.clock, place.inhibitions)
         groups = GroupTurns(

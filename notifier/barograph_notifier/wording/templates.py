@@ -19,7 +19,7 @@ from barograph_notifier.wording.words import contributor_text, labels_text, last
 _MOST_SOURCE: Final = 4_000
 FACTS: Final = (
     *("status", "severity", "rule", "service", "label", "labels", "value", "threshold", "summary", "reason"),
-    *("started", "changed", "lasted", "actor", "runbook", "console_url", "contributors"),
+    *("started", "changed", "lasted", "actor", "runbook", "console_url", "contributors", "after"),
 )
 
 
@@ -109,6 +109,7 @@ def facts_of_templates(notification: Notification) -> Mapping[str, object]:
         "actor": one_line(notification.actor),
         "runbook": link(notification.runbook),
         "console_url": link(notification.console_url),
+        "after": one_line(notification.after, 300),
         "contributors": [contributor_text(item) for item in notification.contributors],
     }
 

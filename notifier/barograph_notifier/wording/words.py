@@ -105,6 +105,7 @@ def facts_of(notification: Notification) -> list[Fact]:
         Fact("Labels", labels_text(notification)),
         Fact("Value", _value(notification)),
         Fact("Since", moment(notification.started_at_ms)),
+        Fact("After", one_line(notification.after, 300)),
     ]
     if notification.status == "resolved":
         facts += [Fact("Until", moment(notification.changed_at_ms)), Fact("Lasted", lasted(notification))]

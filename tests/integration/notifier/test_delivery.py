@@ -7,6 +7,8 @@ import pytest
 
 from barograph_core.alerts.record import Severity
 from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.markers.marker import Marker
+from barograph_core.markers.store import add_marker
 from barograph_core.server.connection import Connection
 from barograph_core.server.replies import as_bytes, as_int, as_list, as_text
 from barograph_core.settings.config_file import parse_config
@@ -15,6 +17,7 @@ from barograph_notifier.channel import Refused, Retry, Sent
 from barograph_notifier.channels.reading import parse_channels
 from barograph_notifier.notification import idempotency_key
 from barograph_notifier.routing.route import Route
+from barograph_notifier.wording.words import text_of
 from tests.integration.notifier.harness import CHANNEL, NotifierHarness
 from tests.support import FakeClock
 from tests.unit.notifier.samples import FIRING, PENDING, RESOLVED, Recorder, transition
@@ -404,3 +407,20 @@ def test_a_template_that_fails_delivers_the_plain_message_and_is_counted(
     assert (given.title, given.body) == ("", "ranker!")
     assert harness.deliveries() == [("sent", "ok")]
     assert harness.counters["template_errors"] == 1
+
+
+def test_a_firing_that_began_soon_after_a_deploy_says_so(harness: NotifierHarness) -> None:
+    """Its end does not, and a deploy of long before is not its cause."""
+    began_ms = FIRED.at_ms - 30_000
+    for key, title, age_ms in (("1", "api 2.14", 3_600_000), ("2", "api 2.15", 125_000), ("3", "later", -1_000)):
+        marker = Marker(key=key, service=FIRED.service, at_ms=began_ms - age_ms, kind="deploy", title=title, actor="ci")
+        add_marker(harness.connection, harness.keys, marker)
+    harness.deliver(transition(FIRING, episode_ms=began_ms))
+    harness.deliver(transition(RESOLVED, episode_ms=began_ms, number=2))
+    assert harness.pending() == 0
+    (firing, _), (resolved, _) = harness.channel.sent
+    assert firing.after == "deploy api 2.15, 2 min 5 s before, by ci"
+    assert resolved.after == ""
+    assert firing.to_alert()["after"] == firing.after
+    assert "After:    deploy api 2.15, 2 min 5 s before, by ci" in text_of(firing)
+    assert "after" not in resolved.to_alert()
