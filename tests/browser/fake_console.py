@@ -181,6 +181,7 @@ class FakeConsole:
             "overview": lambda: ranker.overview(dict(asked), now_ms, behaviour.seq),
             "alerts/history": lambda: {"entries": ranker.history(), "next_before": None},
             "deliveries": lambda: {"deliveries": ranker.deliveries()},
+            "slos": lambda: {"at_ms": now_ms, "slos": ranker.slos(), "total": len(ranker.slos())},
             "silences": lambda: {"silences": list(ranker.silenced)},
             "endpoints": lambda: {"endpoints": _table(ranker, now_ms, int(asked["limit"]))},
             "rules": lambda: {"rules": [{"name": f"rule-{i}", "service": ""} for i in range(14)]},

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tests.browser.ranker_incident import Incident
+from tests.browser.ranker_incident import ALERT_ID, Incident
 from tests.browser.ranker_traffic import DAY_MS, MINUTE_MS, ROW0
 
 RANGES: Final = {
@@ -40,6 +40,38 @@ class Ranker(Incident):
             "p95_ms": 93.0, "error_ratio": 0.012, "hist": second,
         }  # fmt: skip
         return [seven, eight] if self.has_incident else [seven]
+
+    def slos(self) -> list[dict[str, Any]]:
+        """Return a budget that burns, one that is whole, and one that is spent."""
+        windows = [
+            {
+                "severity": "critical", "burn_rate": 14.4, "long_ms": 3_600_000, "short_ms": 300_000,
+                "long_burn_rate": 61.0, "short_burn_rate": 61.0, "is_burning": self.has_incident,
+            }
+        ]  # fmt: skip
+        falling = [None] * 4 + [1 - (i / 55) ** 3 * 0.82 for i in range(56)]
+        calm = [1 - i / 59 * 0.14 for i in range(60)]
+        spent = [1 - i / 59 * 1.12 for i in range(60)]
+        common: dict[str, Any] = {"service": self.service, "labels": {}, "period_ms": 30 * DAY_MS, "covered_ratio": 1.0}
+        exact: dict[str, Any] = {"is_exact": True, "counted_at": 300.0, "alert": None, "windows": []}
+        burning = {
+            **common, **exact, "name": "availability", "good": "errors == 0", "objective": 0.999,
+            "events": 41_228_913, "bad": 33_807, "budget_left_ratio": 0.18, "burn_rate": 61.0,
+            "exhausted_in_ms": 7_560_000, "burn_down": falling, "windows": windows,
+            "alert": {"id": ALERT_ID, "state": "firing", "severity": "critical"},
+        }  # fmt: skip
+        good = {
+            **common, **exact, "name": "speed", "good": "duration_ms < 300", "objective": 0.99,
+            "events": 41_228_913, "bad": 57_720, "budget_left_ratio": 0.86, "burn_rate": 0.4,
+            "exhausted_in_ms": None, "burn_down": calm,
+        }  # fmt: skip
+        over = {
+            **common, "name": "batch", "good": "duration_ms < 750", "objective": 0.95,
+            "labels": {"route": "/predict/batch"}, "covered_ratio": 0.4,
+            "is_exact": False, "counted_at": 752.0, "alert": None, "windows": [], "events": 812_004, "bad": 45_472,
+            "budget_left_ratio": -0.12, "burn_rate": 1.3, "exhausted_in_ms": 0, "burn_down": spent,
+        }  # fmt: skip
+        return [over, burning, good] if self.has_incident else [good]
 
     def system(self) -> list[dict[str, Any]]:
         process = {

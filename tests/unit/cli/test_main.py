@@ -27,6 +27,7 @@ def test_help_lists_every_command_and_no_other(capsys: pytest.CaptureFixture[str
         "import",
         "alert",
         "silence",
+        "mark",
         "alerts",
         "slo",
         "status",

@@ -4,6 +4,7 @@
 import { modelsPanel } from "../panels/models.js";
 import { pipelinePanel } from "../panels/pipeline.js";
 import { processesPanel } from "../panels/processes.js";
+import { slosPanel } from "../panels/slos.js";
 import { tablePanel } from "../panels/table.js";
 import { timelinePanel } from "../panels/timeline.js";
 import { firstRunPanel } from "../screens/first_run.js";
@@ -18,7 +19,7 @@ import { whatIsIn } from "./within.js";
 /** Panels below the first screen, other screens, and dialogs that the URL or the state asks for.
  * @param {import("../state/app.js").App} app */
 const panels = (app) => [
-  timelinePanel(app), pipelinePanel(app), modelsPanel(app), processesPanel(app), tablePanel(app), servicesPanel(app), firstRunPanel(app),
+  slosPanel(app), timelinePanel(app), pipelinePanel(app), modelsPanel(app), processesPanel(app), tablePanel(app), servicesPanel(app), firstRunPanel(app),
   () => drawer(app), () => refreshDrawer(app), () => signIn(app),
 ];
 
