@@ -26,12 +26,16 @@ class Digest:
         keys: The idempotency key of each alert's transition, in the same order, as if it were sent by itself.
         still_firing: Number of other alerts of the group that people were told of before and that have no end yet.
         console_url: The console's page; empty when the notifier does not know its address.
+        title: What the channel's own template makes of it; empty for the plain title.
+        body: The same for all that stands below it but the links; empty for the plain text and the list of alerts.
     """
 
     alerts: tuple[Notification, ...]
     keys: tuple[str, ...]
     still_firing: int = 0
     console_url: str = ""
+    title: str = ""
+    body: str = ""
 
     @classmethod
     def of(cls, alerts: Iterable[tuple[Notification, str]], *, still_firing: int = 0, console_url: str = "") -> Self:
@@ -108,6 +112,7 @@ class Digest:
             "still_firing": self.still_firing,
             "left_out": len(self.alerts) - len(shown),
             "console_url": self.console_url,
+            **({"message": {"title": self.title, "body": self.body}} if self.title or self.body else {}),
             "alerts": [
                 {"key": key, "status": alert.status, "reason": alert.reason, **alert.to_alert()} for alert, key in shown
             ],

@@ -19,10 +19,12 @@ from barograph_core.settings.load import build_settings
 from barograph_core.text.one_line import one_line
 from barograph_notifier.channel import PreviewedChannel
 from barograph_notifier.channels.reading import ChannelSpec, parse_channels
+from barograph_notifier.digest import Digest
 from barograph_notifier.notification import Notification
 from barograph_notifier.sample import sample_notification
 from barograph_notifier.settings import NotifierSettings
-from barograph_notifier.wording.mail import html_of
+from barograph_notifier.wording.digests import digest_text
+from barograph_notifier.wording.mail import html_of, html_of_digest
 from barograph_notifier.wording.words import text_of
 
 _KEY = "0" * 32
@@ -61,7 +63,9 @@ def run(arguments: argparse.Namespace) -> int:
     notification = _notification(arguments, config, settings.console_url, problems)
     if problems:
         raise SettingsError(problems)
-    previews = [preview_of(spec, notification) for spec in chosen_channels(channels, arguments.names)]
+    chosen = chosen_channels(channels, arguments.names)
+    previews = [preview_of(spec, notification) for spec in chosen]
+    previews += [preview_of_digest(spec, notification) for spec in chosen if spec.templates.has_digests]
     if arguments.html:
         try:
             arguments.html.write_text(previews[0].html, encoding="utf-8")
@@ -84,6 +88,13 @@ def preview_of(spec: ChannelSpec, notification: Notification) -> Preview:
     channel = spec.channel
     text = channel.preview(filled, key=_KEY) if isinstance(channel, PreviewedChannel) else text_of(filled)
     return Preview(spec.name, text, failures, html_of(filled))
+
+
+def preview_of_digest(spec: ChannelSpec, notification: Notification) -> Preview:
+    """Return what ``spec`` would send about ``notification`` and another alert together, as plain text."""
+    other = replace(notification, alert_id=f"{notification.alert_id}2")
+    digest, failures = spec.templates.apply_to_digest(Digest.of([(notification, _KEY), (other, "1" * 32)]))
+    return Preview(f"{spec.name}, several alerts", digest_text(digest), failures, html_of_digest(digest))
 
 
 def _notification(

@@ -13,7 +13,14 @@ from barograph_core.text.one_line import one_line
 from barograph_notifier.channel import Outcome, Retry, Sent
 from barograph_notifier.digest import Digest
 from barograph_notifier.notification import Notification
-from barograph_notifier.wording.digests import digest_counts, digest_line, digest_more, digest_reason, digest_title
+from barograph_notifier.wording.digests import (
+    digest_body,
+    digest_counts,
+    digest_line,
+    digest_more,
+    digest_reason,
+    digest_title,
+)
 from barograph_notifier.wording.words import labels_text, lasted, title_of
 
 # Select Graphic Rendition codes: bold, and the terminal's own palette, which fits light and dark.
@@ -93,8 +100,10 @@ def lines_of(digest: Digest) -> list[str]:
         _moment(max(alert.changed_at_ms for alert in digest.alerts)),
         f"{digest.status.upper():8}",
         digest.severity.value,
-        f"{digest_title(digest)}: {digest_counts(digest)}",
+        digest_title(digest) if digest.body else f"{digest_title(digest)}: {digest_counts(digest)}",
     ]
+    if digest.body:
+        return [" ".join(head), *(f"    {line}" for line in digest_body(digest))]
     reason, more = digest_reason(digest), digest_more(digest)
     head += [reason] if reason else []
     return [" ".join(head), *(f"    {line}" for line in (*map(digest_line, digest.top), more) if line)]

@@ -119,10 +119,14 @@ class Attempts:
         if plain.status == "firing" and not plain.flag:
             plain = replace(plain, after=self._done_before(plain.service, plain.started_at_ms))
         notification, failures = self._settings.templates.apply(plain)
+        self._note_failures(failures, plain.rule)
+        return notification
+
+    def _note_failures(self, failures: Sequence[str], rule: str) -> None:
+        """Count and log templates that failed."""
         for failure in failures:
             self._counters.add("template_errors")
-            log.warning("template.failed", extra={"channel": self._name, "rule": plain.rule, "error": failure})
-        return notification
+            log.warning("template.failed", extra={"channel": self._name, "rule": rule, "error": failure})
 
     def _result_of(self, candidate: Candidate, outcome: Outcome, key: str) -> DeliveryResult:
         now_ms, memory = self._clock.now_ms(), candidate.memory
@@ -160,7 +164,10 @@ class Attempts:
     def digest_of(self, candidates: Sequence[Candidate], still_firing: int) -> Digest:
         """Return the digest of several items."""
         named = [(self._notification_of(one), one.item.key(self._name)) for one in candidates]
-        return Digest.of(named, still_firing=still_firing, console_url=self._settings.console)
+        plain = Digest.of(named, still_firing=still_firing, console_url=self._settings.console)
+        digest, failures = self._settings.templates.apply_to_digest(plain)
+        self._note_failures(failures, plain.rule)
+        return digest
 
     def send_digest(self, digest: Digest, candidates: Sequence[Candidate], state: DigestState) -> DigestResult:
         """Send a digest of ``candidates``; ``state`` is that of the attempts before."""

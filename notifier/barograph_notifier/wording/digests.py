@@ -5,13 +5,18 @@ from typing import Final
 from barograph_core.text.one_line import one_line
 from barograph_notifier.digest import Digest
 from barograph_notifier.notification import Notification
-from barograph_notifier.wording.words import Fact, lasted, link, reason_of, summary_of, title_of
+from barograph_notifier.wording.words import BODY_LINES, Fact, lasted, link, reason_of, summary_of, title_of
 
 _TITLE_LIMIT: Final = 200
 
 
 def digest_title(digest: Digest) -> str:
-    """Return ``12 alerts of high-error-rate on ranker``; what the alerts do not have alike is left out."""
+    """Return ``12 alerts of high-error-rate on ranker``, or what the channel's template makes of it.
+
+    What the alerts do not have alike is left out.
+    """
+    if digest.title:
+        return one_line(digest.title, _TITLE_LIMIT)
     rule = f" of {digest.rule}" if digest.rule else ""
     service = f" on {digest.service}" if digest.service else ""
     return one_line(f"{len(digest.alerts):,} alerts{rule}{service}", _TITLE_LIMIT)
@@ -60,6 +65,11 @@ def digest_line(alert: Notification) -> str:
     return f"{alert.severity.value:8}  {title_of(alert)}: {summary_of(alert)}"
 
 
+def digest_body(digest: Digest) -> list[str]:
+    """Return the lines of the channel's own template, which stand in place of words and alerts; none without one."""
+    return [one_line(line, 1_000) for line in digest.body.splitlines()[:BODY_LINES]]
+
+
 def digest_links(digest: Digest) -> list[Fact]:
     """Return the links that there are: the runbook, if all alerts have the same, and the console."""
     runbooks = {alert.runbook for alert in digest.alerts}
@@ -70,10 +80,14 @@ def digest_links(digest: Digest) -> list[Fact]:
 
 def digest_text(digest: Digest) -> str:
     """Return the whole digest as plain text of several lines."""
-    place = digest_place(digest)
-    lines = [digest_headline(digest), "", digest_counts(digest) + "."]
-    lines += [line for line in (f"All with {place}." if place else "", digest_reason(digest)) if line]
-    lines += ["", *(digest_line(alert) for alert in digest.top)]
-    lines += [line for line in (digest_more(digest),) if line]
+    lines = [digest_headline(digest), "", *(digest_body(digest) or _plain_body(digest))]
     links = [f"{fact.name}: {fact.value}" for fact in digest_links(digest)]
     return "\n".join([*lines, *(["", *links] if links else [])])
+
+
+def _plain_body(digest: Digest) -> list[str]:
+    place = digest_place(digest)
+    lines = [digest_counts(digest) + "."]
+    lines += [line for line in (f"All with {place}." if place else "", digest_reason(digest)) if line]
+    lines += ["", *(digest_line(alert) for alert in digest.top)]
+    return [*lines, *(line for line in (digest_more(digest),) if line)]

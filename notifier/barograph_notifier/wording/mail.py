@@ -11,6 +11,7 @@ from barograph_core.text.one_line import one_line
 from barograph_notifier.digest import Digest
 from barograph_notifier.notification import Notification
 from barograph_notifier.wording.digests import (
+    digest_body,
     digest_counts,
     digest_links,
     digest_more,
@@ -103,7 +104,7 @@ def _template(name: str) -> Template:
 
 def html_of_digest(digest: Digest) -> str:
     """Return the digest as an HTML document, like ``html_of``."""
-    is_over = digest.status == "resolved"
+    is_over, body = digest.status == "resolved", digest_body(digest)
     return _template("digest.html").render(
         title=digest_title(digest),
         preview=digest_counts(digest),
@@ -111,10 +112,10 @@ def html_of_digest(digest: Digest) -> str:
         at=moment(max(alert.changed_at_ms for alert in digest.alerts)),
         rule=digest_title(digest),
         place=digest_place(digest),
-        summary=digest_counts(digest),
-        reason=digest_reason(digest),
-        alerts=[_row(alert) for alert in digest.top],
-        more=digest_more(digest),
+        summary=body or [digest_counts(digest)],
+        reason="" if body else digest_reason(digest),
+        alerts=[] if body else [_row(alert) for alert in digest.top],
+        more="" if body else digest_more(digest),
         links=digest_links(digest),
         colours=COLOURS["resolved" if is_over else digest.severity.value],
     )

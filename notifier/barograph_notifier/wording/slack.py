@@ -9,6 +9,7 @@ from barograph_core.text.one_line import one_line
 from barograph_notifier.digest import Digest
 from barograph_notifier.notification import Notification
 from barograph_notifier.wording.digests import (
+    digest_body,
     digest_counts,
     digest_links,
     digest_more,
@@ -91,10 +92,12 @@ def digest_message_of(digest: Digest) -> Json:
     """Return the message about several alerts without its destination."""
     sign = "✅ Resolved:" if digest.status == "resolved" else _SIGNS[digest.severity.value]
     colours = COLOURS["resolved" if digest.status == "resolved" else digest.severity.value]
+    body = digest_body(digest)
     words = [digest_counts(digest), digest_place(digest), digest_reason(digest)]
-    blocks = [_section("\n".join(escape(text) for text in words if text))]
-    blocks += [_section(_alert_line(alert)) for alert in digest.top]
-    more = [escape(digest_more(digest))] if digest_more(digest) else []
+    # What the channel's own template makes is in Slack's markup, with its values escaped.
+    blocks = [_section("\n".join(body or (escape(text) for text in words if text)))]
+    blocks += [] if body else [_section(_alert_line(alert)) for alert in digest.top]
+    more = [escape(digest_more(digest))] if digest_more(digest) and not body else []
     links = [f"<{fact.value.replace('&', '&amp;')}|{fact.name}>" for fact in digest_links(digest)]
     if more or links:
         blocks.append({"type": "context", "elements": [_text(" · ".join([*more, *links]))]})

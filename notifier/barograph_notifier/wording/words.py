@@ -41,7 +41,7 @@ _REASONS: Final = {
 }
 _LINK: Final = re.compile(r"https?://[\x21\x23-\x3b\x3d\x3f-\x5b\x5d\x5f\x61-\x7a\x7e]{1,2000}\Z", re.IGNORECASE)
 _TITLE_LIMIT: Final = 200
-_BODY_LINES: Final = 50
+BODY_LINES: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def summary_of(notification: Notification) -> str:
 def body_of(notification: Notification) -> list[str]:
     """Return the lines below the title: the channel's own, or the rule's text and a sentence about the cause."""
     if notification.body:
-        return [one_line(line, 1_000) for line in notification.body.splitlines()[:_BODY_LINES]]
+        return [one_line(line, 1_000) for line in notification.body.splitlines()[:BODY_LINES]]
     return [line for line in (summary_of(notification), reason_of(notification)) if line]
 
 

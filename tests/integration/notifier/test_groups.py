@@ -20,6 +20,7 @@ from tests.integration.notifier.harness import CHANNEL, LEASE_MS, NotifierHarnes
 from tests.support import FakeClock
 from tests.unit.core.alerts.samples import RECORD
 from tests.unit.notifier.samples import FIRING, RESOLVED, DigestRecorder, transition
+from tests.unit.notifier.wording.test_templates import read
 
 BY_SERVICE = Grouping(by=("service",), wait_ms=10_000, interval_ms=60_000)
 
@@ -95,6 +96,21 @@ def test_a_group_waits_for_more_and_is_one_message(desk: Desk) -> None:
     assert {note["key"].decode() for note in desk.harness.notes(desk.harness.keys.deliveries)} == {key}
     assert digest.counts == {"error": 3}
     assert desk.harness.waiting() == []
+
+
+def test_a_digest_has_the_channels_own_title_and_a_template_that_fails_is_counted(
+    connection: Connection, keys: ShardKeys, clock: FakeClock
+) -> None:
+    spec, _ = read('digest_title = "{{ count }} of {{ service }}"\ndigest_body = "{{ label.team }}"')
+    assert spec is not None
+    channel = DigestRecorder()
+    harness = NotifierHarness(connection, keys, clock, channel, grouping=BY_SERVICE, templates=spec.templates)
+    harness.deliver(transition(FIRING, alert="a1"), transition(FIRING, alert="a2"))
+    clock.advance(10_000)
+    harness.send()
+    ((digest, _),) = channel.digests
+    assert (digest.title, digest.body) == ("2 of ranker", "")
+    assert harness.counters["template_errors"] == 1
 
 
 def test_alerts_of_another_group_have_a_message_of_their_own(desk: Desk) -> None:

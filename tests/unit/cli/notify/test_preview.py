@@ -52,3 +52,11 @@ def test_the_html_of_an_e_mail_is_written_for_a_browser(config: str, tmp_path: P
     argv = ["--rule", "high-error-rate", "--label", "region=eu", "--html", str(file)]
     assert main(["notify", "preview", "screen", "--config", config, *argv]) == 0
     assert "_test in eu" in file.read_text(encoding="utf-8")
+
+
+def test_a_channel_with_templates_of_digests_shows_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "barograph.toml"
+    file.write_text('[[channel]]\nname = "screen"\ntype = "console"\ndigest_title = "{{ count }} of {{ rule }}"\n')
+    assert main(["notify", "preview", "--config", str(file), "--rule", "high-error-rate"]) == 0
+    _, _, several = capsys.readouterr().out.partition("── screen, several alerts ──\n")
+    assert several.splitlines()[0] == "FIRING critical: 2 of high-error-rate"

@@ -43,6 +43,10 @@ STORM = Digest.of(
 )
 
 
+def test_the_counts_of_an_e_mail_stand_on_one_line() -> None:
+    assert ">1 critical, 9 error, 3 resolved; 4 others of the group still fire</p>" in html_of_digest(STORM)
+
+
 def test_the_most_important_alerts_come_first() -> None:
     """Those that fire before those that are over, the most severe first."""
     assert (STORM.alerts[0].severity, STORM.alerts[-1].status) == (Severity.CRITICAL, "resolved")
