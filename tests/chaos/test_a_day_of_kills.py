@@ -1,7 +1,8 @@
 """A day in virtual time with 200 kills and freezes at random points: its transitions are those of an undisturbed one.
 
 What is compared is rule, labels, the states left and entered, severity, reason, and the closed pane with which it was
-judged. The rules look at closed panes only: what fires on an open one depends on when it is looked at.
+judged. The rules look at closed panes only: what fires on an open one depends on when it is looked at. They have no
+cooldown: a kill after a firing and before the note that it was announced costs a reminder too many, and that is known.
 """
 
 import os
@@ -47,6 +48,7 @@ resolve_when = "error_rate < 0.2"
 for = "2m"
 keep_firing_for = "3m"
 fire_on = "closed"
+cooldown = "0s"
 
 [[rule]]
 name = "levels"
@@ -57,6 +59,7 @@ levels = [
   { severity = "critical", when = "errors >= 60", for = "1m" },
 ]
 fire_on = "closed"
+cooldown = "0s"
 """
 
 
@@ -103,6 +106,11 @@ class Day:
             # At the end everybody comes to rest, so that the last transitions of both days are written.
             self._fate.is_over = self._is_undisturbed or self._pipeline.clock.now_ms() > until_ms - 1_200_000
             self._slot()
+
+    @property
+    def judged(self) -> list[Move]:
+        """Return the transitions of all panes that both days have judged: the last ones may still be open in one."""
+        return [move for move in self.moves if move.pane_s <= HOURS * 3_600 - 600]
 
     def _slot(self) -> None:
         """Let a slot pass: its events come at its end, and everyone who can works."""
@@ -177,7 +185,7 @@ def test_kills_and_freezes_change_no_transition_and_double_none(virtual: Callabl
     day.run()
     struck = day.done["aggregator killed"] + day.done["alerter killed"] + day.done["freezes"]
     print(dict(sorted(day.done.items())), f"{struck} kills and freezes, {len(day.moves)} transitions")
-    assert Counter(day.moves) == Counter(undisturbed.moves)
-    assert set(Counter(undisturbed.moves).values()) == {1}
+    assert Counter(day.judged) == Counter(undisturbed.judged)
+    assert set(Counter(undisturbed.judged).values()) == {1}
     assert struck >= STRUCK
     assert {"firing", "resolved", "pending"} <= {move.after for move in day.moves}

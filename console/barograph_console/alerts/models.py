@@ -130,10 +130,28 @@ class HistoryEntry(BaseModel):
     until_ms: int | None = Field(default=None, description="when the flag ends by itself")
 
 
+class SilenceChangeRow(BaseModel):
+    """What somebody did to a silence, or that it ended by itself."""
+
+    entry_id: str
+    at_ms: int
+    change: str = Field(description="added, changed, ended")
+    silence_id: str
+    matchers: list[str] = Field(description="all must match: alertname, service, severity, labels")
+    starts_at_ms: int
+    ends_at_ms: int | None = Field(description="null: when nothing that it mutes is pending or firing")
+    actor: str = Field(description="empty when it ended by itself")
+    note: str
+    reason: str = Field(description="why it ended: expired, resolved, by_hand, replaced; else empty")
+
+
 class History(BaseModel):
     """Newest first. ``next_before`` asks for the following page; null when there is none."""
 
     entries: list[HistoryEntry]
+    silences: list[SilenceChangeRow] = Field(
+        default_factory=list, description="changes of silences within the time of the page, newest first"
+    )
     next_before: str | None
 
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query
 from barograph_console.alerts import models
 from barograph_console.alerts.episodes import Episodes, episodes_of
 from barograph_console.alerts.silence_rows import active_silences
-from barograph_console.alerts.view import active_rows, delivery_row, history_row, summarise
+from barograph_console.alerts.view import active_rows, delivery_row, history_row, silence_change_row, summarise
 from barograph_console.serving.problems import ApiError
 from barograph_console.store.ports import AlertEntry, HistoryFilter, Ports
 from barograph_console.store.services import closed_through
@@ -69,6 +69,7 @@ class AlertRoutes:
         page = self._ports.alerts.history(before=min(ends, default=None), limit=limit, service=service, only=only)
         return models.History(
             entries=[history_row(entry) for entry in page.entries],
+            silences=[silence_change_row(change) for change in page.silences],
             next_before=None if page.next_before is None else str(page.next_before),
         )
 

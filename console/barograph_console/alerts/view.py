@@ -11,10 +11,11 @@ from barograph_console.alerts.models import (
     ContributorRow,
     DeliveryRow,
     HistoryEntry,
+    SilenceChangeRow,
 )
 from barograph_console.alerts.silence_rows import silenced_by
 from barograph_console.serving.numbers import finite
-from barograph_console.store.ports import AlertEntry, EpisodeCounts
+from barograph_console.store.ports import AlertEntry, EpisodeCounts, SilenceChange
 from barograph_core.alerts.condition_text import condition_text, leading_value
 from barograph_core.alerts.published_rules import PublishedRule, PublishedRules
 from barograph_core.alerts.record import AlertRecord, AlertState, Contributor, Severity
@@ -94,6 +95,23 @@ def history_row(entry: AlertEntry) -> HistoryEntry:
         flag=transition.flag,
         note=transition.note,
         until_ms=transition.until_ms,
+    )
+
+
+def silence_change_row(change: SilenceChange) -> SilenceChangeRow:
+    """Return one change of a silence as the API shows it."""
+    entry = change.entry
+    return SilenceChangeRow(
+        entry_id=str(change.id),
+        at_ms=entry.at_ms,
+        change=entry.change,
+        silence_id=entry.silence_id,
+        matchers=[str(matcher) for matcher in entry.matchers],
+        starts_at_ms=entry.starts_ms,
+        ends_at_ms=entry.ends_ms,
+        actor=entry.actor,
+        note=entry.note,
+        reason=entry.reason,
     )
 
 

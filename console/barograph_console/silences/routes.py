@@ -102,9 +102,11 @@ class SilenceRoutes:
         silence_id: SilenceId,
         note: Annotated[str, Query(max_length=1_000, description="why; written to the alerts stream")] = "",
         actor: Annotated[str, Query(max_length=128, description="who asks, where no token is set")] = "",
+        idempotency_key: Key = "",
     ) -> SilenceRow:
         named, now_ms = actor_of(request, actor, where="query.actor"), self._clock.now_ms()
-        return self._row(lambda: self._silences.end(silence_id, actor=named, note=note), now_ms)
+        once = once_of(request, idempotency_key, ["end", silence_id, note])
+        return self._row(lambda: self._silences.end(silence_id, actor=named, note=note, once=once), now_ms)
 
     def _draft(self, request: Request, body: models.SilenceRequest, now_ms: int) -> Silence:
         starts_ms = max(now_ms, body.starts_at_ms or 0)

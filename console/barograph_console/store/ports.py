@@ -14,6 +14,7 @@ from barograph_core.alerts.record import AlertRecord
 from barograph_core.alerts.transition import Transition
 from barograph_core.events.kinds import Kind, Labels
 from barograph_core.markers.marker import Marker
+from barograph_core.matching.label_matcher import match_every
 from barograph_core.pipeline.deliveries import DeliveryPage
 from barograph_core.pipeline.status import PipelineStatus, ServiceProducers
 from barograph_core.pushed.pushed_alert import PushedAlert
@@ -37,11 +38,24 @@ class AlertEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class SilenceChange:
+    """An entry of the alerts stream about a silence, with its id; it stands on every shard."""
+
+    id: EntryId
+    entry: SilenceEntry
+
+
+@dataclass(frozen=True, slots=True)
 class HistoryPage:
-    """Entries, newest first, and the id before which the next page begins (``None``: there is none)."""
+    """Entries, newest first, and the id before which the next page begins (``None``: there is none).
+
+    Attributes:
+        silences: Changes of silences within the time of the page, newest first.
+    """
 
     entries: tuple[AlertEntry, ...]
     next_before: EntryId | None
+    silences: tuple[SilenceChange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +74,12 @@ class HistoryFilter:
             and self.alert_id in ("", transition.alert_id)
             and self.actor in ("", transition.actor)
         )
+
+    def fits_silence(self, entry: SilenceEntry, service: str) -> bool:
+        """Return whether a change of a silence is wanted: one that may mute alerts of ``service``, empty for any."""
+        by_service = (one for one in entry.matchers if one.name == "service")
+        is_about = not service or match_every(by_service, {"service": service})
+        return not self.rule and not self.alert_id and self.actor in ("", entry.actor) and is_about
 
 
 EVERY_ENTRY = HistoryFilter()
@@ -275,7 +295,7 @@ class SilenceSource(Protocol):
 
     def change(self, silence_id: str, draft: Silence, once: Once | None = None) -> Silence: ...
 
-    def end(self, silence_id: str, *, actor: str, note: str) -> Silence: ...
+    def end(self, silence_id: str, *, actor: str, note: str, once: Once | None = None) -> Silence: ...
 
 
 class PushTarget(Protocol):

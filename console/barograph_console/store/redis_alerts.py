@@ -12,6 +12,7 @@ from barograph_console.store.ports import (
     EpisodeCounts,
     HistoryFilter,
     HistoryPage,
+    SilenceChange,
 )
 from barograph_core.alerts.actions import Applied, Once, apply_by_hand, find_service
 from barograph_core.alerts.by_hand import HandChange
@@ -24,6 +25,8 @@ from barograph_core.keyspace.layout import LayoutView
 from barograph_core.pipeline.deliveries import DeliveryPage, next_end_ms, scan_deliveries
 from barograph_core.server.connection import Connection, read_now
 from barograph_core.server.replies import Entry, EntryId, as_bytes, as_entries, as_hash, as_list
+from barograph_core.silences.entry import KIND as SILENCE_KIND
+from barograph_core.silences.entry import SilenceEntry
 
 log = logging.getLogger(__name__)
 _PAGE: Final = 500
@@ -91,13 +94,19 @@ class RedisAlerts:
             shards = [layout.keys_of(service)] if service else layout.shards
             pages = [self._scan_back(connection, keys, before, limit, service, only) for keys in shards]
         entries = sorted((entry for page in pages for entry in page.entries), key=lambda entry: entry.id, reverse=True)
+        silences = _once([change for page in pages for change in page.silences])
         # Older than where some shard stopped reading, the order is not known yet.
         ends = [page.next_before for page in pages if page.next_before is not None]
-        if len(entries) > limit:
-            ends.append(entries[limit - 1].id)
+        ids = sorted([*(one.id for one in entries), *(one.id for one in silences)], reverse=True)
+        if len(ids) > limit:
+            ends.append(ids[limit - 1])
         reached = max(ends, default=None)
         # All with the last id, which several shards may have given: the next page begins before it.
-        return HistoryPage(tuple(entry for entry in entries if reached is None or entry.id >= reached), reached)
+        return HistoryPage(
+            tuple(entry for entry in entries if reached is None or entry.id >= reached),
+            reached,
+            tuple(change for change in silences if reached is None or change.id >= reached),
+        )
 
     def between(self, service: str, from_ms: int, to_ms: int) -> list[AlertEntry]:
         found: list[AlertEntry] = []
@@ -148,19 +157,21 @@ class RedisAlerts:
     ) -> HistoryPage:
         """Read entries of one shard newest first, until ``limit`` match or a bound of entries was read."""
         found: list[AlertEntry] = []
+        silences: list[SilenceChange] = []
         cursor, oldest = before, only.from_ms or "-"
         count = _PAGE if service or only != EVERY_ENTRY else min(_PAGE, limit + 1)
         for _ in range(_SCAN_PAGES):
             start = "+" if cursor is None else f"({cursor}"
             entries = as_entries(connection.command("XREVRANGE", keys.alerts, start, oldest, "COUNT", count))
             for entry in entries:
-                if len(found) == limit:
-                    return HistoryPage(tuple(found), cursor)
+                if len(found) + len(silences) == limit:
+                    return HistoryPage(tuple(found), cursor, tuple(silences))
                 cursor = entry.id
                 found += [one for one in self._matching(entry, service) if only.fits(one.transition)]
+                silences += [one for one in _silence_changes(entry) if only.fits_silence(one.entry, service)]
             if len(entries) < count:
-                return HistoryPage(tuple(found), None)
-        return HistoryPage(tuple(found), cursor)
+                return HistoryPage(tuple(found), None, tuple(silences))
+        return HistoryPage(tuple(found), cursor, tuple(silences))
 
     def _matching(self, entry: Entry, service: str) -> list[AlertEntry]:
         if not is_about_alert(entry.fields) or (service and entry.fields.get(b"service") != service.encode()):
@@ -170,6 +181,24 @@ class RedisAlerts:
         except MalformedEventError as error:
             log.warning("console.entry_unreadable", extra={"entry_id": str(entry.id), "reason": error.reason})
             return []
+
+
+def _silence_changes(entry: Entry) -> list[SilenceChange]:
+    if entry.fields.get(b"kind") != SILENCE_KIND.encode():
+        return []
+    try:
+        return [SilenceChange(entry.id, SilenceEntry.from_fields(entry.fields))]
+    except MalformedEventError as error:
+        log.warning("console.entry_unreadable", extra={"entry_id": str(entry.id), "reason": error.reason})
+        return []
+
+
+def _once(changes: Sequence[SilenceChange]) -> list[SilenceChange]:
+    """Return each change of a silence once, newest first: it stands on every shard, under an id of its own."""
+    found: dict[tuple[str, str, int], SilenceChange] = {}
+    for one in sorted(changes, key=lambda change: change.id):
+        found.setdefault((one.entry.silence_id, one.entry.change, one.entry.at_ms), one)
+    return sorted(found.values(), key=lambda change: change.id, reverse=True)
 
 
 def _read_entry(fields: tuple[tuple[bytes, bytes], ...]) -> Transition:

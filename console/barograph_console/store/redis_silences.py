@@ -37,9 +37,9 @@ class RedisSilences:
         with self._book() as book:
             return book.change(silence_id, draft, self._clock.now_ms(), once)
 
-    def end(self, silence_id: str, *, actor: str, note: str) -> Silence:
+    def end(self, silence_id: str, *, actor: str, note: str, once: Once | None = None) -> Silence:
         with self._book() as book:
-            return book.end(silence_id, actor=actor, note=note, now_ms=self._clock.now_ms())
+            return book.end(silence_id, actor=actor, note=note, now_ms=self._clock.now_ms(), once=once)
 
     @contextlib.contextmanager
     def _book(self) -> Generator[SilenceBook]:

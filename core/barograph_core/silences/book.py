@@ -121,27 +121,30 @@ class SilenceBook:
             self._write(keys, silence_id, decide, once)
         return after
 
-    def end(self, silence_id: str, *, actor: str, note: str, now_ms: int) -> Silence:
+    def end(self, silence_id: str, *, actor: str, note: str, now_ms: int, once: Once | None = None) -> Silence:
         """End a silence now.
 
         Raises:
             SilenceNotFoundError: There is none of this id.
-            AlertConflictError: It is over already.
+            AlertConflictError: It is over already, and not by this request.
+            KeyReusedError: ``once`` stands for another request.
         """
-        held = self.find(silence_id)
-        if held.silence.state_at(now_ms) == "expired":
+        done = find_done(self._connection, self._layout, once) if once else None
+        before = self.find(silence_id).silence
+        if done is None and before.state_at(now_ms) == "expired":
             raise AlertConflictError(f"silence {silence_id!r} is over already")
-        self._end(silence_id, lambda silence: ended(silence, "by_hand", now_ms, actor), note)
-        return ended(held.silence, "by_hand", now_ms, actor)
+        # Also when the request was applied: it may have got to some of the shards only.
+        self._end(silence_id, lambda silence: ended(silence, "by_hand", now_ms, actor), note, once)
+        return before if before.ended_ms is not None else ended(before, "by_hand", now_ms, actor)
 
-    def _end(self, silence_id: str, end: Callable[[Silence], Silence], note: str) -> None:
+    def _end(self, silence_id: str, end: Callable[[Silence], Silence], note: str, once: Once | None = None) -> None:
         def decide(held: HeldSilence | None) -> Iterable[SilenceWrite]:
             if held is None or held.silence.ended_ms is not None:
                 return []
             return [SilenceWrite(held, end(held.silence), "ended", note)]
 
         for keys in self._shards:
-            self._write(keys, silence_id, decide, None)
+            self._write(keys, silence_id, decide, once)
 
     def _shards_meant(self, silence: Silence) -> list[ShardKeys]:
         return [keys for keys in self._shards if _meant(self._connection, keys, silence)]

@@ -1,11 +1,12 @@
 """The console's ports on a real server: figures, alerts, resolving, readiness."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 
 from barograph_console.store.connection_pool import ConnectionPool
-from barograph_console.store.ports import ReadinessProblem
+from barograph_console.store.ports import HistoryFilter, ReadinessProblem
 from barograph_console.store.redis_alerts import RedisAlerts
 from barograph_console.store.redis_ports import RedisHealth, RedisPanes
 from barograph_core.alerts.actions import AlertConflictError
@@ -14,13 +15,16 @@ from barograph_core.alerts.record import AlertRecord, AlertState
 from barograph_core.alerts.transition import transition_of
 from barograph_core.functions.library import ensure_library
 from barograph_core.keyspace.keys import ShardKeys
-from barograph_core.keyspace.layout import LayoutView
+from barograph_core.keyspace.layout import Layout, LayoutView
 from barograph_core.pipeline.closing import StuckClosing, pack_stuck
 from barograph_core.server.connection import Connection, read_now
 from barograph_core.server.replies import EntryId, as_entries, as_text
+from barograph_core.silences.book import SilenceBook
+from barograph_core.silences.silence import parse_matchers
 from tests.integration.console.conftest import ClientAt
 from tests.support import FakeClock, valkey_server
 from tests.unit.console.fakes import ALERT_ID, NOW_MS, STEPS, panes_of, record, requests
+from tests.unit.core.silences.samples import SILENCE
 
 SERVICE = "ranker"
 
@@ -179,7 +183,7 @@ def test_nothing_is_older_than_the_first_id_of_all(
     client = client_at(FakeClock(NOW_MS))
     for before in ("0", "0-0", "00-0"):
         answer = client.get(f"/api/v1/alerts/history?before={before}")
-        assert (answer.status_code, answer.json()) == (200, {"entries": [], "next_before": None})
+        assert (answer.status_code, answer.json()) == (200, {"entries": [], "silences": [], "next_before": None})
     assert [entry.id.ms for entry in alerts.history(before=EntryId(1, 1), limit=10, service="").entries] == [1]
 
 
@@ -202,6 +206,40 @@ def test_history_of_several_shards_gives_every_entry_once(
         seen += [(entry.id.ms, entry.transition.service) for entry in page.entries]
     assert [number for number, _ in seen] == [6, 5, 5, 5, 4, 3, 3, 3, 2, 2, 1]
     assert len(set(seen)) == 11
+
+
+def test_history_has_what_people_did_to_silences(
+    pool: ConnectionPool, real: Connection, keys: ShardKeys, client_at: ClientAt
+) -> None:
+    """Who, when and what was meant, once although it stands on every shard, and found by who did it."""
+    shards = [ShardKeys(prefix=keys.prefix, tag=tag) for tag in ("0", "5")]
+    real.command("HSET", f"{keys.prefix}:meta", "tags", ",".join(shard.tag for shard in shards))
+    real.command("HSET", shards[0].closed, SERVICE, NOW_MS)
+    book = SilenceBook(real, Layout(keys.prefix, tags=("0", "5")))
+    now_ms = read_now(real)
+    draft = replace(SILENCE, matchers=parse_matchers(["service=ranker", "route=/a"]), starts_ms=now_ms)
+    added = book.add(replace(draft, ends_ms=now_ms + 60_000, actor="ann", comment="release"), now_ms)
+    book.end(added.silence_id, actor="bob", note="done", now_ms=now_ms + 5)
+    announce(real, shards[0], now_ms + 60_000)
+    alerts = RedisAlerts(pool, LayoutView(keys.prefix, FakeClock()))
+
+    def changes(service: str = "", rule: str = "", alert_id: str = "", actor: str = "") -> list[tuple[str, str, str]]:
+        page = alerts.history(before=None, limit=10, service=service, only=HistoryFilter(rule, alert_id, actor))
+        return [(one.entry.change, one.entry.actor, one.entry.note) for one in page.silences]
+
+    both = [("ended", "bob", "done"), ("added", "ann", "release")]
+    assert changes() == both
+    assert changes(actor="bob") == both[:1]
+    assert changes(SERVICE) == both
+    assert changes("other") == changes(rule="slow") == changes(alert_id=ALERT_ID) == []
+    page = alerts.history(before=None, limit=2, service="")
+    assert (len(page.entries), len(page.silences)) == (1, 1)
+    (row,) = client_at(FakeClock(NOW_MS)).get("/api/v1/alerts/history?actor=ann").json()["silences"]
+    assert (row["change"], row["actor"], row["note"], row["silence_id"]) == (
+        *("added", "ann", "release"),
+        added.silence_id,
+    )
+    assert row["matchers"] == ['service="ranker"', 'route="/a"']
 
 
 def test_counts_over_a_span_come_from_the_stream(alerts: RedisAlerts, real: Connection, keys: ShardKeys) -> None:

@@ -86,6 +86,19 @@ def test_a_silence_is_ended_once(client: TestClient) -> None:
     assert (again.status_code, again.json()["code"]) == (409, "conflict")
 
 
+def test_a_request_to_end_a_silence_whose_answer_was_lost_can_be_sent_again(client: TestClient) -> None:
+    """Under the same key it has the same answer; under another one the silence is over already."""
+    added = add(client)
+    path, asked = f"{SILENCES}/{added['id']}", {"actor": "bob", "note": "done"}
+    first = client.delete(path, params=asked, headers={"Idempotency-Key": "k1"})
+    again = client.delete(path, params=asked, headers={"Idempotency-Key": "k1"})
+    assert (again.status_code, again.json()) == (200, first.json())
+    other = client.delete(path, params=asked, headers={"Idempotency-Key": "k2"})
+    assert (other.status_code, other.json()["code"]) == (409, "conflict")
+    reused = client.delete(path, params={**asked, "note": "other"}, headers={"Idempotency-Key": "k1"})
+    assert (reused.status_code, reused.json()["code"]) == (409, "key_reused")
+
+
 @pytest.mark.parametrize(
     ("changes", "where"),
     [
