@@ -1,10 +1,12 @@
 """Every state that is not "all is well": the page says which it is, and never that all is clear."""
 
+import json
 import re
 
 import pytest
 from playwright.sync_api import expect
 
+from barograph_console.ingest.rows import Defaults, read_row
 from tests.browser.conftest import ConsoleMaker, Visitor, allowed_ms, now_ms
 from tests.browser.fake_console import Behaviour
 from tests.browser.ranker import Ranker
@@ -28,6 +30,9 @@ def test_the_first_run_says_what_to_do_and_opens_by_itself(visitor: Visitor, ser
     page = visitor.open(f"{serve(calm(), behaviour).url}/")
     expect(page.get_by_role("heading", name="Waiting for the first event")).to_be_visible()
     expect(page.get_by_role("listitem").filter(has_text="An alerter runs")).to_contain_text("●")
+    curl = page.get_by_role("region", name="An event by curl").inner_text()
+    assert "/api/v1/ingest --json" in curl
+    assert read_row(json.loads(curl.split("'")[1]), Defaults(now_ms())).service == "my-api"
     behaviour.is_empty = False
     expect(page.get_by_role("region", name="Verdict")).to_contain_text("All clear. ranker serves")
 

@@ -23,8 +23,8 @@ EMPTY_DIGEST: Final = hashlib.sha256(b"").hexdigest()
 class Role(StrEnum):
     """What the holder of a token may do.
 
-    ``read`` may read everything, ``admin`` may do everything, ``ingest`` may only send events and ``alerts`` may only
-    use Alertmanager's interface.
+    ``read`` may read everything, ``admin`` may do everything, ``ingest`` may only send events and
+    markers, ``alerts`` may only use Alertmanager's interface.
     """
 
     READ = "read"

@@ -15,10 +15,10 @@ export function firstRunPanel(app) {
   const events = el("li", null, "○ The first event arrives");
   /** @param {string} code @param {string} name */
   const code = (code, name) => el("pre", { tabindex: "0", role: "region", "aria-label": name }, el("code", null, code));
-  const curl = `curl ${location.origin}/api/v1/services`;
+  const curl = `curl ${location.origin}/api/v1/ingest --json '{"kind": "request", "service": "my-api", "route": "/hello", "method": "GET", "status": 200, "duration_ms": 12}'`;
   place.append(el("h2", null, "Waiting for the first event"), el("p", null, "This page opens by itself when it arrives. Two lines in your API, both names from barograph_producer:"), code(EMBED, "The lines to embed"),
     el("p", null, "Or watch a small API that is part of barograph, with an incident in it:"), code("barograph demo", "The command of the demo"),
-    el("p", null, "The same that this page asks:"), code(curl, "The question by curl"), el("ul", { class: "checklist" }, ...lines.map(({ node }) => node), events));
+    el("p", null, "Or send one from any other language:"), code(curl, "An event by curl"), el("ul", { class: "checklist" }, ...lines.map(({ node }) => node), events));
 
   async function check() {
     const pipeline = await get("/pipeline/summary").catch(() => null);
