@@ -37,7 +37,7 @@ def _parser() -> argparse.ArgumentParser:
         "--role",
         required=True,
         choices=[role.value for role in Role],
-        help="read: see everything; admin: do everything; ingest: send events, markers; alerts: Alertmanager's API only",
+        help="read: see everything; admin: do everything; ingest: send events, markers; alerts: Alertmanager's API",
     )
     create.add_argument("--expires", default="", metavar="90d", help="from when on it is refused; default: never")
     listing = actions.add_parser("list", help="the tokens there are", description="The tokens there are, oldest first.")
