@@ -1,4 +1,4 @@
-"""The configuration of a demo run: the rules that ship, a model rule with a shorter memory, and a webhook."""
+"""The configuration of a demo run: the rules that ship, a model rule with a shorter memory, objectives, a webhook."""
 
 from typing import Final
 
@@ -25,6 +25,24 @@ no_data_for = "{no_data_for}"
 summary = "MAE of {{{{ model }}}} {{{{ version }}}} is {{{{ absolute_error.avg | rounded(1) }}}} \
 over {{{{ absolute_error.count }}}} predictions"
 
+# Two objectives, with budgets for an hour and windows of seconds: `barograph slo list`, or the page.
+# Those of a team would have 30 days, and the windows that are used where none are written.
+[[slo]]
+name = "availability"
+service = "{service}"
+good = "errors == 0"
+objective = "95 %"
+period = "1h"
+windows = [{{ burn_rate = 2, long = "30s", short = "5s", severity = "critical" }}]
+
+[[slo]]
+name = "speed"
+service = "{service}"
+good = "duration_ms < 500"
+objective = "95 %"
+period = "1h"
+windows = [{{ burn_rate = 2, long = "30s", short = "5s", severity = "critical" }}]
+
 [[channel]]
 name = "demo-webhook"
 type = "webhook"
@@ -38,4 +56,4 @@ channels = ["demo-webhook"]
 
 def demo_config(webhook_url: str) -> str:
     """Return the text of the demo's ``barograph.toml``."""
-    return _TEMPLATE.format(window=MODEL_WINDOW, no_data_for=MODEL_NO_DATA_FOR, webhook=webhook_url)
+    return _TEMPLATE.format(service=SERVICE, window=MODEL_WINDOW, no_data_for=MODEL_NO_DATA_FOR, webhook=webhook_url)

@@ -3,9 +3,9 @@
 from dataclasses import replace
 from pathlib import Path
 
-from barograph_alerter.rules.defaults import default_rules
+from barograph_alerter.rules.defaults import default_rules, effective_rules
 from barograph_alerter.rules.reading import parse_rules
-from barograph_cli.demo.config import demo_config
+from barograph_cli.demo.config import SERVICE, demo_config
 from barograph_cli.manage.check import find_all_problems
 from barograph_core.settings.config_file import parse_config
 
@@ -14,6 +14,16 @@ CONFIG = parse_config(demo_config("http://127.0.0.1:9/alerts"), Path("barograph.
 
 def test_it_has_no_mistakes() -> None:
     assert find_all_problems(CONFIG, {}) == []
+
+
+def test_it_shows_objectives_of_its_service() -> None:
+    """Errors and durations, within what its panes keep."""
+    slos = [rule for rule in effective_rules(CONFIG, [], with_defaults=False) if rule.slo is not None]
+    assert [(rule.name, str(rule.slo.objective.good)) for rule in slos if rule.slo] == [
+        ("availability", "errors == 0"),
+        ("speed", "duration_ms < 500"),
+    ]
+    assert all(rule.applies_to(SERVICE) for rule in slos)
 
 
 def test_its_one_rule_is_the_shipped_one_but_for_its_periods() -> None:
