@@ -99,3 +99,17 @@ export interface View {
 export interface Card {
   service: string; closed_through_ms: number; is_internal?: boolean; [figure: string]: any;
 }
+
+/** A pair of windows of an objective, which alerts while both burn faster than `burn_rate`. */
+export interface SloWindows {
+  severity: string; burn_rate: number; long_ms: number; short_ms: number;
+  long_burn_rate: number | null; short_burn_rate: number | null; is_burning: boolean;
+}
+
+/** An objective, and what is left of its budget: 1 is all of it, below 0 more is spent. */
+export interface Slo {
+  name: string; service: string; labels: Record<string, string>; good: string; objective: number; period_ms: number;
+  events: number; bad: number; is_exact: boolean; counted_at: number; covered_ratio: number;
+  budget_left_ratio: number; burn_rate: number | null; exhausted_in_ms: number | null; burn_down: (number | null)[];
+  windows: SloWindows[]; alert: { id: string; state: string; severity: string } | null;
+}

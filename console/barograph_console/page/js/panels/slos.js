@@ -8,10 +8,7 @@ import { mark } from "../dom/marks.js";
 import { get } from "../link/api.js";
 import { MISSING, clean, count, digits, known, short, span } from "../words/format.js";
 
-/** @typedef {{severity: string, burn_rate: number, long_ms: number, short_ms: number, long_burn_rate: number | null, short_burn_rate: number | null, is_burning: boolean}} Pair
- * @typedef {{name: string, service: string, labels: Record<string, string>, good: string, objective: number, period_ms: number, events: number, bad: number,
- *   budget_left_ratio: number, burn_rate: number | null, exhausted_in_ms: number | null, text: string, covered_ratio: number, is_exact: boolean, counted_at: number,
- *   windows: Pair[], burn_down: (number | null)[], alert: {id: string, state: string, severity: string} | null}} Slo */
+/** @typedef {import("../types").Slo} Slo */
 
 const EVERY_MS = 10_000;
 const SOON_MS = 2_000;
