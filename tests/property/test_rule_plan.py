@@ -15,6 +15,8 @@ from barograph_alerter.windows.window import Window
 from barograph_core.alerts.change import Change
 from barograph_core.alerts.state import ServiceState
 from barograph_core.events.encode import LabelSet
+from barograph_core.events.kinds import KINDS
+from barograph_core.objectives.event_test import EventTest
 from barograph_core.panes.grouping import Groupings
 from barograph_core.panes.pane import Pane
 from tests.unit.alerter.build import NOW, pane_of, rules_of
@@ -22,6 +24,7 @@ from tests.unit.alerter.build import NOW, pane_of, rules_of
 CONDITIONS: Final = (
     *("error_rate > 0.5", "error_rate >= 0.5 and count >= 3", "errors > 2 or duration_ms.avg < 200"),
     *("count < 2", "count == 0", "duration_ms.p95 > 500", "not errors > 0", "status[500] > 1 and errors < 3"),
+    *("share['duration_ms > 500'] > 0.5", "share['status < 300'] < 0.5 and count > 1"),
     *("duration_ms.max > errors", "duration_ms.min < 100", "duration_ms.sum > 900", "duration_ms.stddev > 100"),
 )
 FORMS: Final = (
@@ -90,7 +93,9 @@ def test_rules_judged_together_come_to_what_each_comes_to_alone(
         assert sorted(found, key=str) == sorted(expected, key=str)
 
 
+TESTS: Final = ("errors == 0", "status >= 300", "duration_ms < 250", "duration_ms <= 300.5", "duration_ms > 0")
 QUANTITIES: Final = [
+    *(Quantity("share", test=EventTest.parse(text, KINDS["request"])) for text in TESTS),
     *(Quantity(name, code=500 if name == "status" else None) for name in PLAIN),
     *(parse_quantity("duration_ms", statistic) for statistic in (*STATISTICS, "p0", "p50", "p95", "p100")),
 ]

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from barograph_core.numerics.arrays import FloatArray, IntArray
+from barograph_core.objectives.event_test import EventTest
 from barograph_core.panes.series_table import SeriesTable
 
 
@@ -18,6 +19,11 @@ def errors(table: SeriesTable) -> FloatArray:
 
 def error_rates(table: SeriesTable) -> FloatArray:
     return _divided(table.error_counts(), table.outcome_counts())
+
+
+def shares(table: SeriesTable, test: EventTest) -> FloatArray:
+    passed, total, _ = test.count_each(table).T
+    return _divided(passed, total)
 
 
 def status_counts(table: SeriesTable, code: int) -> FloatArray:

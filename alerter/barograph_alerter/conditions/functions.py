@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+import numpy as np
+
 from barograph_alerter.conditions import columns
 from barograph_alerter.conditions.bounds import Bounds, Rest, average, counted, quantile, ratio, share
 from barograph_core.events.kinds import Kind
@@ -166,6 +168,12 @@ def _share(quantity: Quantity, series: SeriesSummary, window_ms: int) -> float |
     return counted_events.passed / counted_events.total if counted_events and counted_events.total else None
 
 
+def _shares(quantity: Quantity, table: SeriesTable, window_ms: int) -> FloatArray:  # noqa: ARG001 - one shape
+    if quantity.test is None:
+        return np.full(len(table.labels), math.nan)
+    return columns.shares(table, quantity.test)
+
+
 def _share_bounds(quantity: Quantity, series: SeriesSummary, window_ms: int, rest: Rest) -> Bounds | None:  # noqa: ARG001 - one shape
     counted_events = None if quantity.test is None else quantity.test.count(series)
     return None if counted_events is None else share(counted_events.passed, counted_events.total, rest)
@@ -265,7 +273,7 @@ PLAIN: Final[Mapping[str, Function]] = {
     "status": _counting(
         _status_count, lambda quantity, table, _: columns.status_counts(table, quantity.code or 0), needs_status=True
     ),
-    "share": Function(_share, _share_bounds, part=_passed),
+    "share": Function(_share, _share_bounds, _shares, part=_passed),
 }
 # Names that stand alone in a condition or template.
 PLAIN_NAMES: Final = tuple(name for name in PLAIN if name not in ("status", "share"))

@@ -8,14 +8,17 @@ within 0.79 % of it, and the values of the bin that holds it are in doubt.
 import math
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 import numpy as np
 
 from barograph_core.events.kinds import KINDS, Kind
+from barograph_core.numerics.arrays import BoolArray, IntArray
+from barograph_core.numerics.grouping import sum_by_row
 from barograph_core.numerics.sketch import bin_values, bins_of
+from barograph_core.panes.series_table import STATUS_SPAN, SeriesTable
 from barograph_core.panes.summary import SeriesSummary, Summary
 from barograph_core.settings.config_file import suggestion
 
@@ -27,12 +30,22 @@ _OPERATORS: Final[dict[str, Callable[[float, float], bool]]] = {
     "==": operator.eq,
     "!=": operator.ne,
 }
+_ARRAY_OPERATORS: Final[Mapping[str, Callable[[IntArray, float], BoolArray]]] = {
+    "<": np.less,
+    "<=": np.less_equal,
+    ">": np.greater,
+    ">=": np.greater_equal,
+    "==": np.equal,
+    "!=": np.not_equal,
+}
 _NEGATED: Final = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
 _PATTERN: Final = re.compile(
     r"\s*([a-z_][a-z0-9_]{0,63})\s*(<=|>=|==|!=|<|>)\s*([+-]?[0-9][0-9_]*(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?)\s*\Z",
     re.ASCII,
 )
 _EXAMPLES: Final = "'errors == 0', 'status < 500' or 'duration_ms < 300'"
+# One count, or one for each series.
+_Counts = TypeVar("_Counts", int, IntArray)
 ERRORS: Final = "errors"
 STATUS: Final = "status"
 
@@ -154,23 +167,51 @@ class EventTest:
         summary = series.measures.get(self.subject)
         return Passed() if summary is None or not summary.count else self._count_values(summary)
 
+    def count_each(self, table: SeriesTable) -> IntArray:
+        """Return what ``count`` returns of each series of ``table``: a line of ``Passed``'s numbers for each."""
+        size = len(table.labels)
+        found = np.zeros((size, 3), np.int64)
+        if self.subject == ERRORS:
+            failed, found[:, 1] = table.error_counts(), table.outcome_counts()
+            found[:, 0] = failed if self._of_error(failed=True) else found[:, 1] - failed
+        elif self.subject == STATUS:
+            series, codes = table.status // STATUS_SPAN, table.status % STATUS_SPAN
+            passes = _ARRAY_OPERATORS[self.symbol](codes, self.bound)
+            found[:, 0] = sum_by_row(table.status_counts[passes], series[passes], size)
+            found[:, 1] = sum_by_row(table.status_counts, series, size)
+        else:
+            rows = table.rows_of(self.subject)
+            found[:, 1] = table.summaries.counts[rows]
+            below, found[:, 2] = self._below(*table.summaries.counts_around(rows, self._bin))
+            found[:, 0] = below if self.symbol in ("<", "<=") else found[:, 1] - below
+        return found
+
     def _of_error(self, *, failed: bool) -> bool:
         return _OPERATORS[self.symbol](float(failed), self.bound)
 
     def _count_values(self, summary: Summary) -> Passed:
-        number = int(bins_of(np.array([self.bound]))[0])
-        first, last = (int(place) for place in np.searchsorted(summary.bins, (number, number + 1)))
-        below, within = int(summary.bin_counts[:first].sum()), int(summary.bin_counts[first:last].sum())
-        in_doubt = 0
+        first, last = (int(place) for place in np.searchsorted(summary.bins, (self._bin, self._bin + 1)))
+        counts = int(summary.bin_counts[:first].sum()), int(summary.bin_counts[first:last].sum())
+        below, in_doubt = self._below(*counts)
+        return Passed(below if self.symbol in ("<", "<=") else summary.count - below, summary.count, in_doubt)
+
+    @property
+    def _bin(self) -> int:
+        """Return the bin that holds the bound."""
+        return int(bins_of(np.array([self.bound]))[0])
+
+    def _below(self, below: _Counts, within: _Counts) -> tuple[_Counts, _Counts]:
+        """Return how many values count as below the bound, and how many of them are in doubt.
+
+        Args:
+            below: The number of those in the bins below that of the bound.
+            within: Of those in that bin.
+        """
         if self.is_exact:
             # Of the bin of 0 all values are 0: they are below ``<= 0`` and not below ``< 0``.
-            is_bin_below = not self._splits_below
-        else:
-            in_doubt = within
-            is_bin_below = self.bound >= float(bin_values(np.array([number]))[0])
-        below += within if is_bin_below else 0
-        passed = below if self.symbol in ("<", "<=") else summary.count - below
-        return Passed(passed, summary.count, in_doubt)
+            return (below if self._splits_below else below + within), within * 0
+        is_bin_below = self.bound >= float(bin_values(np.array([self._bin]))[0])
+        return (below + within if is_bin_below else below), within
 
     def __str__(self) -> str:
         return f"{self.subject} {self.symbol} {self.bound:.12g}"

@@ -1,18 +1,20 @@
 """Counts good and bad events by pane, so that sliding sums over weeks read each pane once."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Final, Protocol, TypeAlias
 
+import numpy as np
+
 from barograph_core.matching.matcher import Matcher
+from barograph_core.numerics.arrays import IntArray
 from barograph_core.objectives.event_test import EventTest, Passed
+from barograph_core.panes.grouping import Groupings
 from barograph_core.panes.pane import Pane
 from barograph_core.steps import Step
 from barograph_core.store.cover import Run, coarsest_step, cover
 
-# Label values, in the order of ``by`` -> how many events passed.
-Counts: TypeAlias = Mapping[tuple[str, ...], Passed]
-_NOTHING: Final = Passed()
+Values: TypeAlias = tuple[str, ...]
 
 
 class RevisedPane(Protocol):
@@ -47,9 +49,55 @@ class Counted:
     by: tuple[str, ...] = ()
     where: Mapping[str, str | Matcher] = field(default_factory=dict[str, str | Matcher])
 
-    def of(self, pane: Pane) -> Counts:
+    def of(self, pane: Pane, groupings: Groupings) -> "Counts":
         """Return the counts of one pane."""
-        return {row.labels: self.good.count(row) for row in pane.group(self.kind, self.by, self.where)}
+        table = pane.table(self.kind)
+        if table is None:
+            return _NOTHING
+        grouping = groupings.of(table.kind, table.labels, self.by, self.where)
+        each = self.good.count_each(table)
+        numbers = np.zeros((len(grouping.labels), each.shape[1]), np.int64)
+        np.add.at(numbers, grouping.rows, each if grouping.kept is None else each[grouping.kept])
+        return Counts(grouping.labels, numbers)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Counts:
+    """How many events passed, as columns.
+
+    Attributes:
+        labels: Label values, in the order of ``by``, ascending. Panes whose series are the same share them.
+        numbers: For each of them a line of the numbers of ``Passed``.
+    """
+
+    labels: Sequence[Values]
+    numbers: IntArray
+
+    def passed(self) -> dict[Values, Passed]:
+        """Return label values -> how many events passed."""
+        return {labels: Passed(*line) for labels, line in zip(self.labels, self.numbers.tolist(), strict=True)}
+
+    @staticmethod
+    def sum(parts: Iterable["Counts"]) -> "Counts":
+        """Return the sum of ``parts``: those that follow each other mostly have the same labels."""
+        sums: list[Counts] = []
+        for part in parts:
+            last = sums[-1] if sums else None
+            if last is not None and (last.labels is part.labels or last.labels == part.labels):
+                sums[-1] = Counts(last.labels, last.numbers + part.numbers)
+            else:
+                sums.append(part)
+        if len(sums) <= 1:
+            return sums[0] if sums else _NOTHING
+        labels = sorted({values for one in sums for values in one.labels})
+        place = {values: number for number, values in enumerate(labels)}
+        numbers = np.zeros((len(labels), sums[0].numbers.shape[1]), np.int64)
+        for one in sums:
+            numbers[[place[values] for values in one.labels]] += one.numbers
+        return Counts(labels, numbers)
+
+
+_NOTHING: Final = Counts((), np.zeros((0, len(fields(Passed))), np.int64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +121,7 @@ class Ledger:
         self.service = service
         self.counted = dict(counted)
         self._steps: dict[int, dict[int, _CountedPane]] = {}
+        self._groupings = Groupings()
 
     def read(self, source: ChangedPanes, runs: Iterable[Run]) -> None:
         """Read what is new or revised of the panes in ``runs``, and forget the panes before them."""
@@ -84,17 +133,13 @@ class Ledger:
             held = {at: one for at, one in self._steps.get(step_ms, {}).items() if at >= from_ms}
             known = {at: one.revision for at, one in held.items()}
             for stored in source.read_changed(self.service, step_ms, from_ms, to_ms, known):
-                counts = {name: one.of(stored.pane) for name, one in self.counted.items()}
+                counts = {name: one.of(stored.pane, self._groupings) for name, one in self.counted.items()}
                 held[stored.start_ms] = _CountedPane(stored.revision, counts)
             self._steps[step_ms] = held
 
-    def total(self, name: str, runs: Iterable[Run]) -> dict[tuple[str, ...], Passed]:
+    def total(self, name: str, runs: Iterable[Run]) -> dict[Values, Passed]:
         """Return the counts of one objective over ``runs``, which were read."""
-        found: dict[tuple[str, ...], Passed] = {}
-        for _, counts in self._in(name, runs):
-            for labels, passed in counts.items():
-                found[labels] = found[labels] + passed if labels in found else passed
-        return found
+        return Counts.sum(counts for _, counts in self._in(name, runs)).passed()
 
     def first_ms(self, name: str, runs: Iterable[Run]) -> int | None:
         """Return when the first pane of ``runs`` begins that has an event of an objective; ``None`` when none has."""
@@ -102,29 +147,29 @@ class Ledger:
             at
             for run in runs
             for at, one in self._steps.get(run.step_ms, {}).items()
-            if run.from_ms <= at < run.to_ms and any(passed.total for passed in one.counts[name].values())
+            if run.from_ms <= at < run.to_ms and one.counts[name].numbers.any()
         )
         return min(starts, default=None)
 
     def lines(
         self, name: str, runs: Iterable[Run], from_ms: int, to_ms: int, points: int
-    ) -> dict[tuple[str, ...], list[Passed | None]]:
+    ) -> dict[Values, list[Passed | None]]:
         """Return for each label set the sums of all events until the end of each of ``points`` equal parts of a time.
 
         ``None`` before its first event. A pane counts in the part in which it ends.
         """
         length_ms = max(1, to_ms - from_ms)
-        parts: dict[tuple[str, ...], list[Passed | None]] = {}
+        of_part: dict[int, list[Counts]] = {}
         for end_ms, counts in self._in(name, runs):
             place = min(points - 1, max(0, (min(end_ms, to_ms) - from_ms - 1) * points // length_ms))
-            for labels, passed in counts.items():
-                line = parts.setdefault(labels, [None] * points)
-                line[place] = passed + (line[place] or _NOTHING)
-        for line in parts.values():
-            for place in range(1, points):
-                before, own = line[place - 1], line[place]
-                line[place] = before if own is None else own + (before or _NOTHING)
-        return parts
+            of_part.setdefault(place, []).append(counts)
+        lines: dict[Values, list[Passed | None]] = {}
+        so_far = _NOTHING
+        for place in range(points):
+            so_far = Counts.sum([so_far, *of_part.get(place, ())])
+            for labels, passed in so_far.passed().items():
+                lines.setdefault(labels, [None] * points)[place] = passed
+        return lines
 
     def _in(self, name: str, runs: Iterable[Run]) -> Iterator[tuple[int, Counts]]:
         """Yield end and counts of the panes of ``runs`` that have any."""

@@ -132,6 +132,15 @@ class SummaryTable:
             squares=self.squares.take(rows),
         )
 
+    def counts_around(self, rows: IntArray, number: int) -> tuple[IntArray, IntArray]:
+        """Return how many values of each of ``rows`` are in the bins below bin ``number``, and how many in that one."""
+        cumulated = np.concatenate([[0], np.cumsum(self.bin_counts)])
+        edge = row_bins(rows, np.full(len(rows), number, np.int64))
+        first, lower, upper = (
+            cumulated[np.searchsorted(self.bins, one)] for one in (rows << _ROW_SHIFT, edge, edge + 1)
+        )
+        return lower - first, upper - lower
+
     def quantiles(self, rows: IntArray, q: float) -> FloatArray:
         """Return of each of ``rows`` what ``Summary.quantile`` returns, NaN for a row without values.
 

@@ -78,6 +78,38 @@ def test_events_off_by_more_than_those_in_doubt_are_never_miscounted(symbol: str
     assert found.total == 500
 
 
+EACH = [
+    *[("request", text) for text in ("errors == 0", "status >= 300", "status != 200", "duration_ms < 300")],
+    *[("request", text) for text in ("duration_ms <= 300.5", "duration_ms > 0", "duration_ms <= 0")],
+    *[("custom", text) for text in ("value < -3", "value > -2.97", "value >= 0", "value <= 7.3")],
+    *[("model", text) for text in ("errors != 0", "confidence > 0.3", "absolute_error <= 2")],
+]
+
+
+@pytest.mark.parametrize(("kind", "text"), EACH)
+def test_all_series_of_a_table_are_counted_as_each_alone(kind: str, text: str) -> None:
+    """A budget of weeks is thousands of panes of hundreds of series."""
+    rolled = random.Random(7)
+    events: dict[LabelSet, list[tuple[float | None, ...]]] = {}
+    for number in range(300):
+        name = f"s{number % 17:02}"
+        value = rolled.choice([0.0, -3.0, 7.3, 300.0, rolled.uniform(-9, 9), rolled.uniform(0, 900)])
+        if kind == "request":
+            events.setdefault((name, "GET", rolled.choice([200, 404, 500])), []).append((abs(value),))
+        elif kind == "custom":
+            events.setdefault((name,), []).append((value,))
+        else:
+            flag = rolled.choice([None, 0.0, 1.0])
+            some = rolled.choice([None, abs(value)])
+            events.setdefault((name, "1"), []).append((1.0, rolled.choice([None, 0.1, 0.4]), None, some, flag))
+    pane, test = pane_of(kind, events), parse(text, kind)
+    table = pane.table(kind)
+    assert table is not None
+    found = [Passed(*line) for line in test.count_each(table).tolist()]
+    assert found == [test.count(row) for row in table.series_summaries()]
+    assert sum(one.passed for one in found) not in (0, sum(one.total for one in found))
+
+
 @pytest.mark.parametrize(
     ("text", "passed", "in_doubt"),
     [
