@@ -6,7 +6,9 @@ import threading
 from collections.abc import Sequence
 from typing import Final
 
+from barograph_console.alertmanager.redis_pushes import RedisPushes
 from barograph_console.app import create_app
+from barograph_console.channels.redis_channels import RedisChannels
 from barograph_console.live.stream import LiveStream
 from barograph_console.serving.server import CannotListenError, bind, serve_http, url_of
 from barograph_console.settings import ConsoleSettings
@@ -19,7 +21,6 @@ from barograph_console.store.redis_alerts import RedisAlerts
 from barograph_console.store.redis_changes import RedisChanges
 from barograph_console.store.redis_markers import RedisMarkers
 from barograph_console.store.redis_ports import RedisHealth, RedisPanes, RedisPipeline
-from barograph_console.store.redis_pushes import RedisPushes
 from barograph_console.store.redis_rules import RedisRules
 from barograph_console.store.redis_silences import RedisSilences
 from barograph_core.clock import SystemClock
@@ -78,6 +79,7 @@ def make_ports(
         pushes=RedisPushes(pool, layouts, start.server.steps[0].step_ms, clock),
         markers=RedisMarkers(pool, layouts),
         events=events,
+        channels=RedisChannels(pool, layouts),
     )
 
 

@@ -15,6 +15,7 @@ from barograph_console.alertmanager.routes import RULES as ALERTMANAGER_RULES
 from barograph_console.alertmanager.routes import VERSION, AlertmanagerRoutes
 from barograph_console.alerts.actions import ActionRoutes
 from barograph_console.alerts.routes import AlertRoutes
+from barograph_console.channels.routes import ChannelRoutes
 from barograph_console.detail.routes import DetailRoutes
 from barograph_console.exposition.routes import ExpositionRoutes
 from barograph_console.figures.routes import MetricRoutes
@@ -117,6 +118,7 @@ def create_app(ports: Ports, settings: ConsoleSettings, clock: Clock, live: Live
         AlertRoutes(ports, clock).router,
         ActionRoutes(ports, clock, may_change).router,
         SilenceRoutes(ports, clock, may_change).router,
+        ChannelRoutes(ports, clock, may_change).router,
         MarkerRoutes(ports, clock, may_send).router,
         IngestRoutes(ports.events, clock, sending, may_send).router,
         DetailRoutes(ports, settings, clock, limit).router,

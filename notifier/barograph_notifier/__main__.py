@@ -38,6 +38,8 @@ from barograph_notifier.routing.reading import parse_routes
 from barograph_notifier.routing.routing import Routing
 from barograph_notifier.sending.attempts import SenderSettings
 from barograph_notifier.sending.senders import SenderPlace, sender_loops
+from barograph_notifier.sending.tester import ChannelTester
+from barograph_notifier.sending.trying import TriedChannel
 from barograph_notifier.sending.wake_up import WakeUp
 from barograph_notifier.settings import NotifierSettings
 from barograph_notifier.worker import NotifierHandler, SharedCounters, group_of
@@ -93,6 +95,13 @@ def make_loops(
     connection = connect()
     cache = ItemCache()
     outbox = Outbox(connection, keys, spec.name, keep_ms=settings.keep_ms, grouping=spec.grouping, cache=cache)
+    tried = TriedChannel(
+        name=spec.name,
+        channel=spec.channel,
+        sends_resolved=spec.sends_resolved,
+        timeout_s=(spec.timeout_ms or settings.timeout_ms) / 1_000,
+        console_url=settings.console_url,
+    )
     handler = NotifierHandler(
         outbox,
         routing,
@@ -103,6 +112,7 @@ def make_loops(
         wake=wake,
         sends_resolved=spec.sends_resolved,
         shows_flag=partial(shows_flag, spec.channel),
+        look_for_tests=ChannelTester(connection, keys, tried, clock, connect).look,
     )
     consumer = Consumer(
         connection,

@@ -1,4 +1,4 @@
-"""The marked sample that ``barograph notify test`` sends: an alert that begins and ends, on no service."""
+"""The marked sample that a test of a channel sends: an alert that begins and ends, on no service."""
 
 from barograph_core.alerts.record import Contributor, Severity
 from barograph_notifier.notification import Notification, Status
@@ -6,7 +6,14 @@ from barograph_notifier.notification import Notification, Status
 _LASTED_MS = 61_000
 
 
-def sample_notification(status: Status, now_ms: int, *, first_ref: str = "", console_url: str = "") -> Notification:
+def sample_notification(
+    status: Status,
+    now_ms: int,
+    *,
+    first_ref: str = "",
+    console_url: str = "",
+    sent_by: str = "barograph notify test",
+) -> Notification:
     """Return the sample; the same ``now_ms`` for both makes them one episode."""
     return Notification(
         status=status,
@@ -15,7 +22,7 @@ def sample_notification(status: Status, now_ms: int, *, first_ref: str = "", con
         rule="barograph-test",
         severity=Severity.INFO,
         service="_test",
-        labels={"sent_by": "barograph notify test"},
+        labels={"sent_by": sent_by},
         value=0.213,
         threshold=0.05,
         summary="This is a test of the channel. No alert fires, and there is nothing to do.",

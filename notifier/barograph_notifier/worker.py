@@ -68,6 +68,7 @@ class NotifierHandler:
         wake: Wakeable,
         sends_resolved: bool = True,
         shows_flag: Callable[[Transition], bool] = lambda _: False,
+        look_for_tests: Callable[[], None] = lambda: None,
     ) -> None:
         self._outbox = outbox
         self._routing = routing
@@ -78,6 +79,7 @@ class NotifierHandler:
         self._clock = clock
         self._counters = counters
         self._wake = wake
+        self._look_for_tests = look_for_tests
         self._may_release = False
         self._next_release_ms = -math.inf
 
@@ -108,9 +110,10 @@ class NotifierHandler:
             self._wake.set()
 
     def tick(self, now_ms: int) -> None:
-        """Let senders look at what is held back, if it may go; they have threads and timers of their own."""
+        """Let senders look at what is held back, if it may go, and see to tests that people ask for."""
         del now_ms
         self._release()
+        self._look_for_tests()
 
     def _release(self) -> None:
         """Let senders look at what is held back, though not at each of a thousand ends."""

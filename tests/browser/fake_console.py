@@ -183,6 +183,7 @@ class FakeConsole:
             "deliveries": lambda: {"deliveries": ranker.deliveries()},
             "slos": lambda: {"at_ms": now_ms, "slos": ranker.slos(), "total": len(ranker.slos())},
             "silences": lambda: {"silences": list(ranker.silenced)},
+            "channels": lambda: {"channels": _channels()},
             "endpoints": lambda: {"endpoints": _table(ranker, now_ms, int(asked["limit"]))},
             "rules": lambda: {"rules": [{"name": f"rule-{i}", "service": ""} for i in range(14)]},
             "pipeline/summary": lambda: ranker.pipeline(now_ms),
@@ -210,6 +211,8 @@ class FakeConsole:
         if path == "silences/preview":
             return JSONResponse({"alerts": 1, "ids": []})
         self.behaviour.keys.append(request.headers["idempotency-key"])
+        if path.startswith("channels/"):
+            return JSONResponse({"channel": path.split("/")[1], "messages": _tried(path.split("/")[1])})
         if path == "silences":
             made = self._silence(await request.json())
             return JSONResponse(made, background=BackgroundTask(self._say_silences))
@@ -354,6 +357,20 @@ def _table(ranker: Ranker, now_ms: int, limit: int) -> dict[str, Any]:
 def _problem(status: int, code: str, detail: str) -> Response:
     body = {"type": f"urn:barograph:{code}", "title": code, "status": status, "detail": detail, "code": code}
     return JSONResponse(body, status_code=status, media_type="application/problem+json")
+
+
+def _channels() -> list[dict[str, Any]]:
+    row = {"waiting": 0, "oldest_ms": 0, "sent": 214, "failed": 2, "dead": 0}
+    return [{"name": "pager", **row, "waiting": 3, "oldest_ms": 95_000, "dead": 1}, {"name": "slack", **row}]
+
+
+def _tried(channel: str) -> list[dict[str, Any]]:
+    if channel == "pager":
+        return [{"status": "firing", "result": "refused", "answer": "http 403: no such key", "took_ms": 148}]
+    return [
+        {"status": "firing", "result": "sent", "answer": "http 200", "took_ms": 212},
+        {"status": "resolved", "result": "sent", "answer": "http 200", "took_ms": 95},
+    ]
 
 
 def _contributors(from_ms: int, to_ms: int, of: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What a person does to an alert: at once on the page, once at the console, taken back with words when it fails."""
 
 import re
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, Route, expect
@@ -199,8 +200,21 @@ def test_a_pushed_alert_shows_what_the_other_program_says(
     row["ends_at_ms"] = console.now_ms() + 240_000
     console.ranker.extra_alerts.append(row)
     said = {"annotations": {"description": "3 % left", "summary": "/var is full"}, "source_url": "http://prom:9090/g"}
-    full = {**row, **said, "why": None, "series": None, "log": [], "similar": [], "next_notification_ms": None}
-    monkeypatch.setattr(console.ranker, "alert", lambda *_: full)
+    full: dict[str, Any] = {
+        **row,
+        **said,
+        "why": None,
+        "series": None,
+        "log": [],
+        "similar": [],
+        "next_notification_ms": None,
+    }
+
+    def alert_in_full(alert_id: str, now_ms: int) -> dict[str, Any]:
+        del alert_id, now_ms
+        return full
+
+    monkeypatch.setattr(console.ranker, "alert", alert_in_full)
     page = opened(visitor, console)
     page.keyboard.press("w")
     drawer = page.get_by_role("dialog", name="Alert")
@@ -212,3 +226,22 @@ def test_a_pushed_alert_shows_what_the_other_program_says(
     drawer.get_by_role("button", name="Silence", exact=True).click()
     expect(drawer.get_by_text(re.compile("DiskFull is silenced"))).to_be_visible()
     assert console.ranker.silenced[0]["matchers"] == ["alertname=DiskFull", "service=ranker", "severity=page"]
+
+
+def test_a_channel_is_tried_and_shows_what_came_back(visitor: Visitor, serve: ConsoleMaker) -> None:
+    console = serve()
+    page = opened(visitor, console)
+    region(page, "Pipeline").get_by_role("button", name="Channels").click()
+    dialog = page.get_by_role("dialog", name="Channels")
+    for name, said in (("slack", "End sent after 95 ms: http 200"), ("pager", "Begin refused after 148 ms: http 403")):
+        dialog.get_by_role("row").filter(has_text=name).get_by_role("button", name="Send a test").click()
+        expect(dialog.get_by_text(said)).to_be_visible()
+    assert console.behaviour.posted == ["channels/slack/test", "channels/pager/test"]
+
+
+def test_who_only_looks_sees_channels_without_a_test(visitor: Visitor, serve: ConsoleMaker) -> None:
+    page = opened(visitor, serve(behaviour=Behaviour(role="read")))
+    region(page, "Pipeline").get_by_role("button", name="Channels").click()
+    dialog = page.get_by_role("dialog", name="Channels")
+    expect(dialog.get_by_role("rowheader", name="slack")).to_be_visible()
+    expect(dialog.get_by_role("button", name="Send a test")).to_have_count(0)

@@ -83,11 +83,12 @@ class Person:
         key = uuid.uuid4().hex
         if self.rng.random() < LOST:
             self._lose_an_answer(words, method, path, body, key)
+        status, answer = self.ask(method, path, body, key)
         for _ in range(50):
-            status, answer = self.ask(method, path, body, key)
-            # Others were faster twenty times: the same request, with the same key, is tried again.
             if status != 409 or "keep changing" not in str(answer):
                 break
+            # Others were faster twenty times: the same request, with the same key, is tried again.
+            status, answer = self.ask(method, path, body, key)
         assert status in (200, 404, 409), (status, answer)
         self.applied[words] = status == 200
         return answer if status == 200 else None

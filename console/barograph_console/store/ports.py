@@ -15,6 +15,7 @@ from barograph_core.alerts.transition import Transition
 from barograph_core.events.kinds import Kind, Labels
 from barograph_core.markers.marker import Marker
 from barograph_core.matching.label_matcher import match_every
+from barograph_core.pipeline.channel_tests import ChannelTest, TriedMessage
 from barograph_core.pipeline.deliveries import DeliveryPage
 from barograph_core.pipeline.status import PipelineStatus, ServiceProducers
 from barograph_core.pushed.pushed_alert import PushedAlert
@@ -320,6 +321,14 @@ class MarkerBook(Protocol):
         ...
 
 
+class ChannelTester(Protocol):
+    """Tests of channels, as ``barograph_core.pipeline.channel_tests`` has them."""
+
+    def ask(self, test: ChannelTest) -> bool: ...
+
+    def answer_to(self, test_id: str) -> list[TriedMessage] | None: ...
+
+
 class HealthProbe(Protocol):
     def problems(self) -> list[ReadinessProblem]:
         """Return why requests would fail, or find figures that stand still; empty when all is well."""
@@ -360,3 +369,4 @@ class Ports:
     pushes: PushTarget
     markers: MarkerBook
     events: EventLog
+    channels: ChannelTester

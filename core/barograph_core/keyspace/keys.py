@@ -330,6 +330,14 @@ class ShardKeys:
         """Return the key of the sorted set of digests of ingested events, by when they arrived in ms."""
         return self._key("ingested")
 
+    def tests(self, channel: str) -> str:
+        """Return the key of the list of tests of a channel that people ask for, as JSON."""
+        return self._key("tests", channel)
+
+    def tested(self, test_id: str) -> str:
+        """Return the key of what came back from a test of a channel, as JSON; it expires in minutes."""
+        return self._key("tested", test_id)
+
     def outbox(self, channel: str) -> str:
         """Return the key of the sorted set of groups with something to send, by due time in ms."""
         return self._key("outbox", channel)

@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterator
 import pytest
 from fastapi.testclient import TestClient
 
+from barograph_console.alertmanager.redis_pushes import RedisPushes
 from barograph_console.app import create_app
+from barograph_console.channels.redis_channels import RedisChannels
 from barograph_console.settings import ConsoleSettings
 from barograph_console.store.connection_pool import ConnectionPool
 from barograph_console.store.ingest.redis_event_log import RedisEventLog
@@ -14,7 +16,6 @@ from barograph_console.store.redis_access import RedisAccess
 from barograph_console.store.redis_alerts import RedisAlerts
 from barograph_console.store.redis_markers import RedisMarkers
 from barograph_console.store.redis_ports import RedisHealth, RedisPanes, RedisPipeline
-from barograph_console.store.redis_pushes import RedisPushes
 from barograph_console.store.redis_rules import RedisRules
 from barograph_console.store.redis_silences import RedisSilences
 from barograph_core.clock import Clock
@@ -50,6 +51,7 @@ def client_at(pool: ConnectionPool, keys: ShardKeys) -> ClientAt:
             RedisPushes(pool, layouts, STEPS[0].step_ms, clock),
             RedisMarkers(pool, layouts),
             RedisEventLog(pool, keys.prefix),
+            RedisChannels(pool, layouts),
         )
         return TestClient(create_app(ports, ConsoleSettings(), clock), base_url="http://localhost")
 

@@ -16,6 +16,8 @@ from barograph_core.alerts.published_rules import Bound, PublishedRule, Publishe
 from barograph_core.alerts.record import AlertState, Severity
 from barograph_core.alerts.transition import transition_of
 from barograph_core.markers.marker import Marker
+from barograph_core.pipeline.channel_tests import TriedMessage
+from barograph_core.pipeline.channels import ChannelStatus
 from barograph_core.pipeline.deliveries import Delivery
 from barograph_core.pipeline.status import PipelineStatus, ServiceProducers, WorkerStatus
 from barograph_core.server.replies import EntryId
@@ -27,6 +29,7 @@ from tests.unit.console.fakes import (
     NOW_MS,
     Console,
     FakeAlerts,
+    FakeChannels,
     FakeMarkers,
     FakePanes,
     FakePipeline,
@@ -77,6 +80,14 @@ _SLO: Final = PublishedRule(
         windows=(PublishedWindows(Severity.WARNING, 6.0, 3_600_000, 300_000),),
     ),
 )
+_CHANNEL: Final = ChannelStatus(
+    name="slack",
+    alerts=0,
+    waiting=0,
+    is_capped=False,
+    oldest_ms=0,
+    deliveries={"sent": 41, "retry": 2, "held": 0, "dead": 0, "suppressed": 3},
+)
 _SUMMARY: Final = "13 % of the requests to /predict fail"
 
 
@@ -118,13 +129,16 @@ def example_console() -> Console:
     )
     return Console(
         silences=silences,
+        channels=FakeChannels(
+            [TriedMessage("firing", "sent", "http 200", 84), TriedMessage("resolved", "sent", "http 200", 61)]
+        ),
         markers=FakeMarkers({_DEPLOY.key: _DEPLOY}),
         panes=FakePanes(stored=stored),
         alerts=alerts,
         clock=clock,
         rules=FakeRules(PublishedRules.of([_RULE, _SLO], _START - MINUTE)),
         pipeline=FakePipeline(
-            [PipelineStatus(NOW_MS, (), NOW_MS - 700, {"ranker": NOW_MS}, (worker,), ())],
+            [PipelineStatus(NOW_MS, (), NOW_MS - 700, {"ranker": NOW_MS}, (worker,), (), channels=(_CHANNEL,))],
             {"ranker": ServiceProducers((NOW_MS + 500,), no_data_ms=MINUTE)},
         ),
     )

@@ -42,6 +42,7 @@ from barograph_core.events.kinds import KINDS, Kind, Labels
 from barograph_core.keyspace.keys import ShardKeys
 from barograph_core.keyspace.layout import LayoutView
 from barograph_core.markers.marker import Marker
+from barograph_core.pipeline.channel_tests import ChannelTest, TriedMessage
 from barograph_core.pipeline.deliveries import Delivery, DeliveryPage
 from barograph_core.pipeline.status import PipelineStatus, ServiceProducers
 from barograph_core.pushed.pushed_alert import PushedAlert
@@ -347,6 +348,23 @@ class FakeSilences(RedisSilences):
 
 
 @dataclass
+class FakeChannels:
+    """A notifier that answers at once, with what is in ``answers``; without any, nobody answers."""
+
+    answers: list[TriedMessage] = field(default_factory=list[TriedMessage])
+    asked: list[ChannelTest] = field(default_factory=list[ChannelTest])
+    is_full: bool = False
+
+    def ask(self, test: ChannelTest) -> bool:
+        self.asked.append(test)
+        return not self.is_full
+
+    def answer_to(self, test_id: str) -> list[TriedMessage] | None:
+        assert test_id == self.asked[-1].test_id
+        return self.answers or None
+
+
+@dataclass
 class FakePushes:
     """Takes alerts in a list; refuses those of the service ``full``."""
 
@@ -419,6 +437,7 @@ class Console:
     rules: FakeRules = field(default_factory=FakeRules)
     silences: FakeSilences | None = None
     pushes: FakePushes = field(default_factory=FakePushes)
+    channels: FakeChannels = field(default_factory=FakeChannels)
     markers: FakeMarkers = field(default_factory=FakeMarkers)
     events: FakeEventLog | None = None
     clock: FakeClock = field(default_factory=lambda: FakeClock(NOW_MS))
@@ -437,6 +456,7 @@ class Console:
             pushes=self.pushes,
             markers=self.markers,
             events=events,
+            channels=self.channels,
         )
         app = create_app(ports, self.settings, self.clock)
         return TestClient(app, base_url=base_url, raise_server_exceptions=False)

@@ -35,6 +35,7 @@ from tests.unit.console.fakes import (
     NOW_MS,
     FakeAccess,
     FakeAlerts,
+    FakeChannels,
     FakeEventLog,
     FakeHealth,
     FakeMarkers,
@@ -97,6 +98,7 @@ class Stage:
             FakePushes(),
             FakeMarkers(),
             FakeEventLog(clock),
+            FakeChannels(),
         )
         self.feed = LiveFeed(ports, self.changes, clock, 500)
         self.feed.start(self)

@@ -33,11 +33,12 @@ const SIGNS = /** @type {Record<string, [string, string]>} */ ({ ok: ["●", "ok
 /** @param {State} state @param {string} name */
 const workers = (state, name) => plural(stage(state, name)?.workers ?? 0, "worker");
 
-/** @param {App} app */
-export function pipelinePanel(app) {
+/** @param {App} app @param {() => void} showChannels */
+export function pipelinePanel(app, showChannels) {
   const rows = LINES.map((line) => {
     const [sign, said, about, value] = [el("span", { "aria-hidden": "true" }), el("span", { class: "vh" }), el("span", { class: "about" }), el("b")];
-    byId("pipeline-list").append(el("li", null, el("span", { class: "state" }, sign, said), el("span", { class: "name" }, line.label), about, value));
+    const more = line.name === "notifier" && el("button", { class: "text", onclick: showChannels }, "Channels");
+    byId("pipeline-list").append(el("li", null, el("span", { class: "state" }, sign, said), el("span", { class: "name" }, line.label), about, more, value));
     return { ...line, sign, said, about: (/** @type {State} */ state) => text(about, line.about(app, state)), value: (/** @type {State} */ state) => text(value, line.value(state)) };
   });
   return (/** @type {Set<string>} */ changed) => {
