@@ -34,6 +34,7 @@ def alert_row(record: AlertRecord, rules: PublishedRules | None, silences: Seque
         fired_at_ms=record.fired_at_ms,
         ack=_acknowledgement(record),
         silenced_by=silenced_by(record, silences),
+        inhibited_by=list(record.inhibited_by),
         is_flapping=record.is_flapping,
         **_hold(record, rule),
         unit=_unit(rule),

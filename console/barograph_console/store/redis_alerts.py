@@ -17,7 +17,7 @@ from barograph_console.store.ports import (
 from barograph_core.alerts.actions import Applied, Once, apply_by_hand, find_service
 from barograph_core.alerts.by_hand import HandChange
 from barograph_core.alerts.record import AlertRecord
-from barograph_core.alerts.state import ServiceState, alert_field
+from barograph_core.alerts.state import ServiceState, alert_field, inhibited_field
 from barograph_core.alerts.transition import Transition, is_about_alert
 from barograph_core.errors import MalformedEventError
 from barograph_core.keyspace.keys import ShardKeys
@@ -51,7 +51,7 @@ class RedisAlerts:
         with self._pool.borrow() as connection:
             layout = self._layouts.current(connection)
             replies = connection.pipeline([("HGETALL", layout.keys_of(name).state(name)) for name in services])
-        return [record for reply in replies for record in self._state(as_hash(reply)).records.values()]
+        return [record for reply in replies for record in self._state(as_hash(reply)).shown]
 
     def find(self, alert_id: str) -> AlertRecord | None:
         with self._pool.borrow() as connection:
@@ -60,8 +60,10 @@ class RedisAlerts:
             if not service:
                 return None
             key = layout.keys_of(service).state(service)
-            text = connection.command("HGET", key, alert_field(alert_id))
-        return None if text is None else self._state({alert_field(alert_id): as_bytes(text)}).records.get(alert_id)
+            names = (alert_field(alert_id), inhibited_field(alert_id))
+            found = zip(names, as_list(connection.command("HMGET", key, *names)), strict=True)
+        state = self._state({name: as_bytes(text) for name, text in found if text is not None})
+        return next(iter(state.shown), None)
 
     def quiet_until(self, service: str, alert_id: str) -> int | None:
         with self._pool.borrow() as connection:

@@ -151,6 +151,8 @@ class AlertRecord:
         ends_ms: Of a pushed alert: wall time at which it ends unless it is pushed again. ``None``: one of our rules.
         annotations: Of a pushed alert: what the other program says of it.
         source_url: Of a pushed alert: where the other program shows it; empty when it does not say so.
+        inhibited_by: Ids of the alerts because of which channels hold it back. Not part of what is stored: who shows
+            alerts has it filled in (``ServiceState.shown``).
     """
 
     alert_id: str
@@ -190,6 +192,7 @@ class AlertRecord:
     ends_ms: int | None = None
     annotations: Mapping[str, str] = field(default_factory=dict[str, str])
     source_url: str = ""
+    inhibited_by: tuple[str, ...] = ()
 
     @property
     def told_episode_ms(self) -> int:
@@ -251,7 +254,7 @@ class AlertRecord:
             raise MalformedEventError(f"not an alert record: {exc}") from exc
 
 
-_RECORD_FIELDS: Final = tuple(AlertRecord.__dataclass_fields__)
+_RECORD_FIELDS: Final = tuple(name for name in AlertRecord.__dataclass_fields__ if name != "inhibited_by")
 # Fields that earlier versions do not have, with their defaults, which are not written.
 _LATER_FIELDS: Final[dict[str, object]] = {
     "judged_to_ms": None,

@@ -17,6 +17,7 @@ from barograph_core.server.replies import as_text
 # ``transition.lua`` and ``service.lua`` name the same fields.
 _ALERT: Final = "alert:"
 _FLAPS: Final = "flaps:"
+_INHIBITED: Final = "inhibited:"
 # Each moment reads again how often alerts have fired.
 _REMEMBERED: Final = 16_384
 _read_flaps = lru_cache(_REMEMBERED)(Flaps.from_json)
@@ -30,6 +31,16 @@ def alert_field(alert_id: str) -> str:
 def flaps_field(alert_id: str) -> str:
     """Return the field of ``state:<service>`` that holds how often an alert has fired lately."""
     return f"{_FLAPS}{alert_id}"
+
+
+def inhibited_field(alert_id: str) -> str:
+    """Return the field of ``state:<service>`` that says which alert holds an alert back, as notifiers write it."""
+    return f"{_INHIBITED}{alert_id}"
+
+
+def inhibited_text(inhibitor: str, episode_ms: int) -> str:
+    """Return what stands in that field: the alert that holds back, and the episode that is held back."""
+    return f"{inhibitor} {episode_ms}"
 
 
 def alert_ids(fields: Iterable[str]) -> list[str]:
@@ -46,6 +57,7 @@ class ServiceState:
         closed_at_ms: End of the newest closed pane that was judged, ``None`` before the first.
         records: Alerts that are not inactive, by id.
         flaps: How often alerts have fired lately, by id, also of those that are inactive now.
+        inhibited: Alert -> what notifiers have noted of who holds it back (``inhibited_text``).
         unreadable: Ids of records that cannot be read. They are kept, because a newer version may have written them.
     """
 
@@ -53,6 +65,7 @@ class ServiceState:
     closed_at_ms: int | None = None
     records: dict[str, AlertRecord] = field(default_factory=dict[str, AlertRecord])
     flaps: dict[str, Flaps] = field(default_factory=dict[str, Flaps])
+    inhibited: dict[str, str] = field(default_factory=dict[str, str])
     unreadable: list[str] = field(default_factory=list[str])
 
     @classmethod
@@ -73,6 +86,8 @@ class ServiceState:
             except MalformedEventError:
                 state.unreadable.append(alert)
         for name in fields:
+            if name.startswith(_INHIBITED):
+                state.inhibited[name.removeprefix(_INHIBITED)] = fields[name].decode(errors="replace")
             if name.startswith(_FLAPS):
                 # What cannot be read is counted from anew.
                 with contextlib.suppress(MalformedEventError):
@@ -116,6 +131,19 @@ class ServiceState:
     def is_empty(self) -> bool:
         """Say whether there is neither an alert nor a firing that still counts, so that time changes nothing."""
         return not self.records and not self.flaps
+
+    @property
+    def shown(self) -> list[AlertRecord]:
+        """Return the records, each with the alert that holds it back if that still fires, or is not known here."""
+        records = [*self.records.values()]
+        return [self._with_inhibitor(record) for record in records] if self.inhibited else records
+
+    def _with_inhibitor(self, record: AlertRecord) -> AlertRecord:
+        inhibitor, _, episode = self.inhibited.get(record.alert_id, "").partition(" ")
+        is_held = record.state is AlertState.FIRING and episode == str(record.told_episode_ms)
+        known = self.records.get(inhibitor)
+        is_over = known is not None and known.state is not AlertState.FIRING
+        return replace(record, inhibited_by=(inhibitor,)) if inhibitor and is_held and not is_over else record
 
     @property
     def incidents(self) -> list[AlertRecord]:

@@ -1,16 +1,19 @@
 """Decides at the moment of sending whether a firing is held back, and refreshes one that is let go."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
 from barograph_core.alerts.flapping.incident import read_incident
 from barograph_core.alerts.record import AlertRecord
+from barograph_core.alerts.state import alert_field, inhibited_field, inhibited_text
 from barograph_core.alerts.transition import Transition, transition_of
 from barograph_core.clock import Clock
-from barograph_core.errors import MalformedEventError
+from barograph_core.errors import BarographError, MalformedEventError
 from barograph_core.keyspace.keys import ShardKeys
 from barograph_core.server.connection import Connection
+from barograph_core.server.replies import as_int
 from barograph_core.silences.silence import labels_of
 from barograph_core.silences.store import HeldSilence, SilenceStore
 from barograph_notifier.muting.firing import FiringAlerts
@@ -77,11 +80,24 @@ class Muting:
         return Mute(ACKNOWLEDGED, now_ms + _LOOK_AGAIN_MS)
 
     def note_held(self, deliveries: Sequence[DeliveryResult], are_recorded: Sequence[bool]) -> None:
-        """Count what silences newly hold back, of results that were recorded or not."""
+        """Count what silences newly hold back, and note what other alerts do, of results that were recorded or not."""
         for delivery, is_recorded in zip(deliveries, are_recorded, strict=True):
-            kind, _, silence_id = delivery.reason.partition(" ")
+            kind, _, by = delivery.reason.partition(" ")
             if is_recorded and delivery.result == "held" and kind == SILENCED:
-                self._store.count_hit(silence_id)
+                self._store.count_hit(by)
+            if is_recorded and INHIBITED in (kind, delivery.item.held.partition(" ")[0]):
+                is_held = delivery.result == "held" and kind == INHIBITED
+                # Only for those who look at alerts: that it cannot be noted must not keep anything from being sent.
+                with contextlib.suppress(BarographError):
+                    self._note_inhibited(delivery.item.transition, by if is_held else "")
+
+    def _note_inhibited(self, transition: Transition, inhibitor: str) -> None:
+        """Note in the state which alert holds a firing back; none when it is let go, or over."""
+        key, field = self._keys.state(transition.service), inhibited_field(transition.alert_id)
+        if not inhibitor:
+            self._connection.command("HDEL", key, field)
+        elif as_int(self._connection.command("HEXISTS", key, alert_field(transition.alert_id))):
+            self._connection.command("HSET", key, field, inhibited_text(inhibitor, transition.told_episode_ms))
 
     def released(self, candidate: Candidate) -> Candidate:
         """Return ``candidate`` as of the present if it was held back: its value may be hours old."""

@@ -8,11 +8,12 @@ import pytest
 
 from barograph_core.alerts.acknowledgement import Acknowledgement
 from barograph_core.alerts.record import AlertRecord, AlertState, Severity
-from barograph_core.alerts.state import alert_field
+from barograph_core.alerts.state import ServiceState, alert_field
 from barograph_core.alerts.transition import Transition, transition_of
 from barograph_core.keyspace.keys import ShardKeys
 from barograph_core.keyspace.layout import Layout
 from barograph_core.server.connection import Connection
+from barograph_core.server.replies import as_hash
 from barograph_core.silences.book import SilenceBook
 from barograph_core.silences.silence import Silence, parse_matchers
 from barograph_notifier.muting.inhibition import DEFAULT_INHIBITIONS
@@ -247,3 +248,27 @@ def test_an_entry_of_an_unknown_kind_is_passed_over(stage: Stage) -> None:
     stage.fire(WARNING)
     assert stage.sent == [("slow", "firing", "")]
     assert (stage.notifier.pending(), stage.notifier.counters["entries_passed_over"]) == (0, 1)
+
+
+def shown(stage: Stage) -> list[tuple[str, ...]]:
+    """Return by whom each alert of the service is held back, for those who look at alerts."""
+    fields = as_hash(stage.connection.command("HGETALL", stage.keys.state(WARNING.service)))
+    return [one.inhibited_by for one in ServiceState.from_hash(fields).shown if one.alert_id == WARNING.alert_id]
+
+
+def test_who_looks_at_an_alert_sees_which_one_holds_it_back(stage: Stage) -> None:
+    """While that one fires; then, and once it is told, nothing holds it back."""
+    stage.fire(CRITICAL, WARNING)
+    assert shown(stage) == [(CRITICAL.alert_id,)]
+    stage.end(CRITICAL)
+    stage.look()
+    assert ("slow", "firing", "inhibition_ended") in stage.sent
+    assert shown(stage) == [()]
+    assert stage.connection.command("HEXISTS", stage.keys.state(WARNING.service), f"inhibited:{WARNING.alert_id}") == 0
+
+
+def test_an_alert_that_ends_while_it_is_held_back_leaves_no_note(stage: Stage) -> None:
+    stage.fire(CRITICAL, WARNING)
+    stage.end(WARNING)
+    stage.look()
+    assert stage.connection.command("HEXISTS", stage.keys.state(WARNING.service), f"inhibited:{WARNING.alert_id}") == 0

@@ -147,3 +147,10 @@ def test_of_a_rule_with_levels_the_one_that_is_due_next_counts() -> None:
 def test_a_firing_alert_is_held_no_more(client: TestClient) -> None:
     (alert,) = client.get("/api/v1/alerts").json()["alerts"]
     assert (alert["pending_since_ms"], alert["for_ms"]) == (None, None)
+
+
+def test_an_alert_says_which_one_holds_it_back() -> None:
+    """And whether it flaps."""
+    held = record(inhibited_by=("2" * 16,), is_flapping=True)
+    (alert,) = Console(alerts=FakeAlerts(held=[held])).client().get("/api/v1/alerts").json()["alerts"]
+    assert (alert["inhibited_by"], alert["is_flapping"]) == (["2" * 16], True)
