@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 
-from barograph_alerter.rules.reading import parse_rules
+from barograph_alerter.rules.defaults import effective_rules
 from barograph_core.errors import Problem
 from barograph_core.settings.config_file import load_config
 from barograph_producer import Producer
@@ -52,8 +52,9 @@ def test_its_rules_are_rules(tmp_path: Path) -> None:
     path = tmp_path / "barograph.toml"
     path.write_text("\n".join(blocks("toml")), encoding="utf-8")
     problems: list[Problem] = []
-    rules = parse_rules(load_config(str(path), {}), problems)
+    rules = effective_rules(load_config(str(path), {}), problems, with_defaults=False)
     assert problems == []
+    assert "checkout-availability" in [rule.name for rule in rules]
     assert "queue-too-long" in [rule.name for rule in rules]
 
 

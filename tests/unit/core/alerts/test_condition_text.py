@@ -5,6 +5,8 @@ from dataclasses import replace
 import pytest
 
 from barograph_core.alerts.condition_text import condition_text, leading_value
+from barograph_core.alerts.published_rules import PublishedSlo, PublishedWindows
+from barograph_core.alerts.record import Severity
 from tests.unit.console.rules.test_bounds import ERRORS, of
 
 
@@ -32,6 +34,19 @@ def test_without_a_value_the_condition_is_told_as_it_is() -> None:
     """Data may be missing, and what is compared may be composed."""
     assert condition_text(ERRORS, {}).startswith("count >= 20 and error_rate > 0.05 over 10")
     assert condition_text(ERRORS, leading_value(replace(ERRORS, fires=()), 7.0)) == condition_text(ERRORS, {})
+
+
+def test_an_objective_is_told_as_a_burn_rate() -> None:
+    """Nobody reads six comparisons of two windows each; the alert's value is the share of bad events."""
+    windows = (
+        PublishedWindows(Severity.CRITICAL, 14.4, 3_600_000, 300_000),
+        PublishedWindows(Severity.WARNING, 1.0, 259_200_000, 21_600_000),
+    )
+    rule = replace(ERRORS, fires=(), slo=PublishedSlo("errors == 0", 0.999, 2_592_000_000, 20, windows))
+    limits = "> 14.4 over 1h and 5m, or > 1 over 3d and 6h"
+    assert condition_text(rule, {}) == f"burn rate of what 'errors == 0' allows {limits}"
+    told = condition_text(rule, leading_value(rule, 0.0152))
+    assert told == f"burn rate 15.2 of what 'errors == 0' allows {limits}"
 
 
 def test_every_value_of_a_condition_is_told() -> None:
