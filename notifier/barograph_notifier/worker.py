@@ -44,7 +44,7 @@ class SharedCounters(WorkerCounters):
 
 
 class Wakeable(Protocol):
-    """Whom to tell that something was queued: an event, or ``sending.wake_up.WakeUp``."""
+    """Whom to tell that something was queued: an event, or ``sending.pacing.wake_up.WakeUp``."""
 
     def set(self) -> None: ...
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from barograph_core.functions.library import ensure_library
 from barograph_core.keyspace.keys import ShardKeys
 from barograph_core.server.connection import Connection
-from barograph_core.server.replies import as_hash, as_list
+from barograph_core.server.replies import as_hash, as_list, as_text
 from barograph_producer import Producer
 from tests.support import wait_until
 
@@ -55,6 +55,12 @@ class Pipeline:
         return all(process.poll() is None for process in self.processes)
 
 
+def reported_stages(connection: Connection, keys: ShardKeys) -> set[str]:
+    """Return the stages of which a worker has reported itself. A notifier reports once for each of its channels."""
+    workers = as_list(connection.command("ZRANGE", keys.workers, 0, -1))
+    return {as_text(worker).partition(":")[0] for worker in workers}
+
+
 @contextmanager
 def running_pipeline(url: str, keys: ShardKeys, folder: Path, config: str) -> Generator[Pipeline, None, None]:
     """Run one worker of each stage with ``config``; yield when all of them have reported themselves."""
@@ -69,7 +75,7 @@ def running_pipeline(url: str, keys: ShardKeys, folder: Path, config: str) -> Ge
             command = [sys.executable, "-m", f"barograph_{stage}", *options]
             processes.append(subprocess.Popen(command, stdout=log, stderr=log))
     try:
-        wait_until(lambda: connection.command("ZCARD", keys.workers) == len(STAGES), what="all workers")
+        wait_until(lambda: reported_stages(connection, keys) >= set(STAGES), what="all workers")
         yield Pipeline(url, keys, connection, processes)
     finally:
         for process in processes:

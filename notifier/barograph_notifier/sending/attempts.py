@@ -19,8 +19,8 @@ from barograph_notifier.outbox.queue_plan import Candidate, DeliveryMemory, Item
 from barograph_notifier.outbox.results import DeliveryResult, DigestResult
 from barograph_notifier.outbox.turns import DigestState
 from barograph_notifier.sending.group_plan import Unsent
-from barograph_notifier.sending.pace import Pace
-from barograph_notifier.sending.retry_delay import retry_delay_ms
+from barograph_notifier.sending.pacing.pace import Pace
+from barograph_notifier.sending.pacing.retry_delay import retry_delay_ms
 from barograph_notifier.wording.templates import NO_TEMPLATES, MessageTemplates
 
 log = logging.getLogger(__name__)

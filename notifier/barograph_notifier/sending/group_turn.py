@@ -20,7 +20,7 @@ from barograph_notifier.sending.attempts import Attempts
 from barograph_notifier.sending.delivery_log import DeliveryLog
 from barograph_notifier.sending.flag_plan import plan_flags
 from barograph_notifier.sending.group_plan import GroupPlan, plan_group
-from barograph_notifier.sending.pace import Pace
+from barograph_notifier.sending.pacing.pace import Pace
 
 
 class GroupTurns:

@@ -22,9 +22,9 @@ from barograph_notifier.sending.delivery_log import DeliveryLog
 from barograph_notifier.sending.flag_plan import plan_flags
 from barograph_notifier.sending.group_plan import Unsent, plan_queue
 from barograph_notifier.sending.group_turn import GroupTurns
-from barograph_notifier.sending.pace import Pace
-from barograph_notifier.sending.tempo import Tempo
-from barograph_notifier.sending.wake_up import WakeUp
+from barograph_notifier.sending.pacing.pace import Pace
+from barograph_notifier.sending.pacing.tempo import Tempo
+from barograph_notifier.sending.pacing.wake_up import WakeUp
 
 log = logging.getLogger(__name__)
 

@@ -26,10 +26,10 @@ from barograph_notifier.sending.attempts import Attempts, SenderSettings
 from barograph_notifier.sending.delivery_log import DeliveryLog
 from barograph_notifier.sending.done_before import DoneBefore
 from barograph_notifier.sending.group_turn import GroupTurns
-from barograph_notifier.sending.pace import Pace
+from barograph_notifier.sending.pacing.pace import Pace
+from barograph_notifier.sending.pacing.tempo import Tempo
+from barograph_notifier.sending.pacing.wake_up import WakeUp
 from barograph_notifier.sending.sender import Postponed, Sender
-from barograph_notifier.sending.tempo import Tempo
-from barograph_notifier.sending.wake_up import WakeUp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

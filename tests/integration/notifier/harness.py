@@ -23,8 +23,8 @@ from barograph_notifier.posting.token_bucket import TokenBucket
 from barograph_notifier.routing.route import Route
 from barograph_notifier.routing.routing import Routing
 from barograph_notifier.sending.attempts import SenderSettings
+from barograph_notifier.sending.pacing.wake_up import WakeUp
 from barograph_notifier.sending.senders import SenderFactory, SenderPlace
-from barograph_notifier.sending.wake_up import WakeUp
 from barograph_notifier.wording.templates import NO_TEMPLATES, MessageTemplates
 from barograph_notifier.worker import NotifierHandler, group_of
 from tests.support import FakeClock

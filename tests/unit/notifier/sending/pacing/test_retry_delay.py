@@ -5,7 +5,7 @@ import random
 import pytest
 
 from barograph_core.backoff import Backoff
-from barograph_notifier.sending.retry_delay import retry_delay_ms
+from barograph_notifier.sending.pacing.retry_delay import retry_delay_ms
 
 BACKOFF = Backoff(first_ms=1_000, longest_ms=60_000)
 

@@ -1,6 +1,6 @@
 """How many senders work on a storm: as many as the channel's answers take time for."""
 
-from barograph_notifier.sending.tempo import Tempo
+from barograph_notifier.sending.pacing.tempo import Tempo
 from tests.support import FakeClock
 
 
