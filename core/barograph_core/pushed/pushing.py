@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from barograph_core.alerts.change import Change, Cursors, Written, write_changes
-from barograph_core.alerts.state import ServiceState, alert_field
+from barograph_core.alerts.state import ServiceState, alert_field, alert_ids
 from barograph_core.keyspace.keys import ShardKeys
 from barograph_core.keyspace.layout import Layout
 from barograph_core.pushed.life import after_push
 from barograph_core.pushed.pushed_alert import PushedAlert
 from barograph_core.server.connection import Connection
-from barograph_core.server.replies import as_bytes, as_int, as_list
+from barograph_core.server.replies import as_bytes, as_int, as_list, as_text
 
 # Bounds on what pushes may add: their names come from other programs.
 MOST_ALERTS: Final = 2_000
@@ -19,8 +19,8 @@ MOST_SERVICES: Final = 1_000
 _ATTEMPTS: Final = 20
 # Limit of one call, because the server is blocked for as long as it runs.
 _AT_ONCE: Final = 200
-# Fields of the state that are no alerts.
-_OTHER_FIELDS: Final = ("version", "closed_at", "provisional_at")
+# The state but for its alerts, as far as a change of them needs it.
+_HEAD_FIELDS: Final = ("version", "closed_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +92,15 @@ class PushedAlerts:
         return [RefusedPush(alert, f"the alerts of service {service!r} keep changing; try again") for alert in alerts]
 
     def _read(self, keys: ShardKeys, service: str, alerts: Sequence[str]) -> tuple[ServiceState, int]:
-        """Return the state as far as these alerts need it, and how many alerts it has in all."""
-        names = [*_OTHER_FIELDS, *map(alert_field, alerts)]
-        found, held = self._connection.pipeline([("HMGET", keys.state(service), *names), ("HLEN", keys.state(service))])
+        """Return the state as far as these alerts need it, and how many alerts it has at most."""
+        key, names = keys.state(service), [*_HEAD_FIELDS, *map(alert_field, alerts)]
+        found, held = self._connection.pipeline([("HMGET", key, *names), ("HLEN", key)])
         fields = {name: as_bytes(text) for name, text in zip(names, as_list(found), strict=True) if text is not None}
-        return ServiceState.from_hash(fields), as_int(held) - sum(name in fields for name in _OTHER_FIELDS)
+        most = as_int(held)
+        if most + len(alerts) > MOST_ALERTS:
+            # There are fields beside them, such as how often alerts fired lately.
+            most = len(alert_ids(map(as_text, as_list(self._connection.command("HKEYS", key)))))
+        return ServiceState.from_hash(fields), most
 
 
 def _known_call(keys: ShardKeys, service: str, step_ms: int) -> tuple[str | int, ...]:

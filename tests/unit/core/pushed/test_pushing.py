@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from barograph_core.alerts.flapping.flaps import Flaps
 from barograph_core.alerts.record import AlertState
-from barograph_core.alerts.state import ServiceState
+from barograph_core.alerts.state import ServiceState, flaps_field
 from barograph_core.alerts.transition import Transition
 from barograph_core.keyspace.keys import ShardKeys
 from barograph_core.keyspace.layout import Layout
@@ -101,6 +102,16 @@ def test_there_is_a_bound_on_alerts_of_a_service(monkeypatch: pytest.MonkeyPatch
     assert desk.alerts.push(alerts[:2], NOW + 1) == []
     desk.alerts.push([replace(alerts[0], ends_ms=NOW)], NOW + 2)
     assert desk.alerts.push([alerts[2]], NOW + 3) == []
+
+
+def test_what_is_remembered_of_other_alerts_takes_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as how often those of rules have fired lately."""
+    monkeypatch.setattr(pushing, "MOST_ALERTS", 2)
+    desk = Desk()
+    flaps = Flaps(rule="r", fired_ms=(NOW,)).to_json()
+    desk.connection.command("HSET", KEYS.state("node"), flaps_field("a"), flaps, flaps_field("b"), flaps)
+    alerts = [replace(ONE, labels={"instance": name}) for name in "abc"]
+    assert [one.alert.labels["instance"] for one in desk.alerts.push(alerts, NOW)] == ["c"]
 
 
 def test_there_is_a_bound_on_services(monkeypatch: pytest.MonkeyPatch) -> None:
