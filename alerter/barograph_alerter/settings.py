@@ -37,7 +37,8 @@ class AlerterSettings:
         metadata={"minimum": 1_000, "help": "closed panes this far back are still judged after a pause"},
     )
     cache_panes: int = field(
-        default=50_000, metadata={"minimum": 1_000, "help": "most panes held in memory, over all services"}
+        default=100_000,
+        metadata={"minimum": 1_000, "help": "most panes held ready in memory over all services, some KB each"},
     )
     keep_alerts_ms: int = field(
         default=90 * 86_400_000,

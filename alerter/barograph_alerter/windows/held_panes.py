@@ -48,7 +48,7 @@ class HeldStep:
 
     def put(self, panes: Sequence[StoredPane]) -> None:
         for stored in panes:
-            self.ring.put(stored.start_ms, stored.revision, stored.missing, stored.pane)
+            self.ring.put(stored.start_ms, stored.revision, stored.missing, stored.pane, stored.content)
 
     def forget_before(self, oldest_ms: int) -> None:
         """Drop the panes that begin before ``oldest_ms``."""
@@ -98,8 +98,8 @@ class HeldPanes:
 
     @property
     def size(self) -> int:
-        """Return the number of panes held."""
-        return sum(len(held.ring) for held in self.steps)
+        """Return the number of panes held ready, their merges among them."""
+        return sum(held.ring.size for held in self.steps)
 
     @property
     def is_empty(self) -> bool:

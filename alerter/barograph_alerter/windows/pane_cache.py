@@ -97,7 +97,7 @@ class _StoreTimes:
 
 
 class PaneCache:
-    """Panes by service; beyond ``max_panes``, the services judged longest ago are forgotten."""
+    """Panes by service, ``max_panes`` of all together: beyond that, services are forgotten."""
 
     def __init__(
         self, store: PaneStore, steps: Sequence[Step], looks: Iterable[Look], *, max_panes: int, clock: Clock
@@ -110,6 +110,9 @@ class PaneCache:
         self._services: OrderedDict[str, HeldPanes] = OrderedDict()
         # Where the panes of each service were trimmed last.
         self._trimmed_ms: dict[str, int] = {}
+        # Panes held of each service as of then, and of all together.
+        self._sizes: dict[str, int] = {}
+        self._size = 0
         self._breaks = store.breaks
 
     @property
@@ -156,7 +159,8 @@ class PaneCache:
         asked_ms = since_ms
         if self._store.breaks != self._breaks:
             # After a failover a pane may have closed once more, with other events under the same number.
-            self._services.clear()
+            for known in list(self._services):
+                self._forget(known)
             self._breaks = self._store.breaks
         held = self._services.get(service)
         if held is not None and self._is_outdated(held, since_ms):
@@ -166,8 +170,8 @@ class PaneCache:
             if through is None:
                 return None
             held = HeldPanes(self._store, service, self._steps, through, self._times, _RECHECK_MS)
+            self._forget(service)
             self._services[service] = held
-            self._trimmed_ms.pop(service, None)
         self._services.move_to_end(service)
         # Event time: during a backlog the wall clock is ahead, and panes that are judged next would be skipped.
         since_ms = held.through_ms if since_ms is None else max(since_ms, held.through_ms - catch_up_ms)
@@ -178,11 +182,11 @@ class PaneCache:
             from_ms = max(held.base.from_ms, min(from_ms, revised_from_ms))
         view = self._store.read_live(service, from_ms, held.base.ring.known_from(from_ms))
         if view is None:
-            del self._services[service]
+            self._forget(service)
             return None
         if view.closed_through_ms < held.through_ms:
             # The server lost the newest panes in a failover, or the cursor was set back: what is held is of no use.
-            del self._services[service]
+            self._forget(service)
             return self.refresh(service, asked_ms, catch_up_ms, revised_from_ms)
         held.base.put(view.closed)
         held.base.to_ms = held.through_ms = view.closed_through_ms
@@ -215,7 +219,29 @@ class PaneCache:
         held.base.forget_before(oldest_ms)
         for step in held.steps[1:]:
             step.forget_before(held.through_ms - self._spans[step.ring.step_ms])
-        panes = sum(other.size for other in self._services.values())
-        while panes > self._max_panes and len(self._services) > 1:
-            _, forgotten = self._services.popitem(last=False)
-            panes -= forgotten.size
+        if 2 * self._size > self._max_panes:
+            # It costs a third of a look, which a few services need not pay.
+            for step in held.steps:
+                step.ring.pack_before(held.through_ms)
+        self._size += held.size - self._sizes.get(service, 0)
+        self._sizes[service] = held.size
+        self._make_room(service)
+
+    def _make_room(self, newest: str) -> None:
+        """Forget services while too many panes are held: those that are judged no more, and else the newest one.
+
+        Where all are judged in turns, and there is no room for all, to forget the one judged longest ago would be to
+        forget each just before its turn.
+        """
+        now = self._times.now_ms()
+        while self._size > self._max_panes and len(self._services) > 1:
+            oldest = next(iter(self._services))
+            is_idle = now - self._services[oldest].read_ms >= _RECHECK_MS
+            self._forget(oldest if is_idle else newest)
+            if not is_idle:
+                return
+
+    def _forget(self, service: str) -> None:
+        self._services.pop(service, None)
+        self._trimmed_ms.pop(service, None)
+        self._size -= self._sizes.pop(service, 0)

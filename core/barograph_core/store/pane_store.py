@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, groupby
 from typing import Final
 
@@ -28,12 +28,14 @@ class StoredPane:
     Attributes:
         revision: 0 when first closed, and 1 more for each closing with late events.
         missing: Number of instances that had neither shipped everything before the pane's end nor said goodbye.
+        content: What the pane was read from; empty where it was made here.
     """
 
     start_ms: int
     revision: int
     missing: int
     pane: Pane
+    content: bytes = field(default=b"", compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class PackedPane:
         Raises:
             MalformedEventError: The content is not a packed pane.
         """
-        return StoredPane(self.start_ms, self.revision, self.missing, Pane.unpack(self.content))
+        return StoredPane(self.start_ms, self.revision, self.missing, Pane.unpack(self.content), self.content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +235,7 @@ class PaneStore:
             if revision is not None and start >= from_ms and as_int(revision) != known.get(start)
         ]
         return [
-            StoredPane(start, as_int(revision), as_int(missing), Pane.unpack(as_bytes(blob)))
+            PackedPane(start, as_int(revision), as_int(missing), as_bytes(blob)).unpack()
             for start, (revision, missing, blob) in self._read_fields(service, step_ms, changed, PaneFields.of)
             if revision is not None and blob is not None
         ]
@@ -328,4 +330,4 @@ class PaneStore:
 
 def _from_reply(reply: list[Reply]) -> StoredPane:
     start, revision, missing, blob = reply
-    return StoredPane(int(as_text(start)), as_int(revision), as_int(missing), Pane.unpack(as_bytes(blob)))
+    return PackedPane(int(as_text(start)), as_int(revision), as_int(missing), as_bytes(blob)).unpack()

@@ -1,6 +1,7 @@
 """Which panes make up a window, and the numbers found in it."""
 
 import itertools
+import random
 from collections.abc import Mapping, Sequence
 
 import pytest
@@ -238,5 +239,43 @@ def test_what_is_forgotten_is_gone() -> None:
         ring.put(NOW + index * 1_000, 0, 0, requests(ok=1))
     ring.merged(NOW, NOW + 8_000)
     ring.forget_before(NOW + 6_000)
-    assert (len(ring), ring.merged(NOW, NOW + 8_000).requests) == (2, 2)
+    assert (len(ring.revisions), ring.merged(NOW, NOW + 8_000).requests) == (2, 2)
     assert ring.merged(NOW, NOW + 1_000) is Pane.EMPTY
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_packed_panes_merge_as_those_that_are_ready(seed: int) -> None:
+    """Whatever is revised, packed, forgotten and asked for in between, with and without what a pane was read from."""
+    rng = random.Random(seed)
+    ring, held = PaneRing(1_000), dict[int, int]()
+    begin = NOW - NOW % 64_000 + rng.randrange(20) * 1_000
+    for index in range(150):
+        events = rng.randrange(4)
+        for number in (index, rng.randrange(max(0, index - 60), index + 1)) if rng.random() < 0.1 else (index,):
+            pane = requests(ok=events)
+            ring.put(begin + number * 1_000, 0, 0, pane, pane.pack() if rng.random() < 0.5 else b"")
+            held[number] = events
+        oldest = index - 100
+        if rng.random() < 0.2:
+            ring.forget_before(begin + oldest * 1_000)
+            ring.pack_before(begin + (index + 1) * 1_000)
+        for span in (10, 60, 100):
+            found = ring.merged(begin + (index + 1 - span) * 1_000, begin + (index + 1) * 1_000)
+            assert found.requests == sum(held.get(number, 0) for number in range(index + 1 - span, index + 1))
+
+
+def test_most_panes_of_a_long_window_wait_packed() -> None:
+    """Thousands of services with a window of five minutes fit into memory."""
+    ring = PaneRing(1_000)
+    begin = NOW - NOW % 64_000
+    for index in range(330):
+        pane = requests(ok=1)
+        ring.put(begin + index * 1_000, 0, 0, pane, pane.pack())
+        ring.merged(begin + max(0, index - 299) * 1_000, begin + (index + 1) * 1_000)
+    unpacked = ring.size
+    ring.forget_before(begin + 30_000)
+    ring.pack_before(begin + 330_000)
+    assert unpacked > 600
+    assert ring.size < 120
+    assert ring.merged(begin + 30_000, begin + 330_000).requests == 300
+    assert not ring.is_empty
