@@ -129,3 +129,9 @@ def test_many_alerts_of_one_service_are_written_in_parts() -> None:
     assert desk.alerts.push(alerts, NOW) == []
     assert len(desk.told) == 450
     assert all(one.state is AlertState.FIRING for one in desk.state().records.values())
+
+
+def test_an_end_of_what_never_began_brings_no_service() -> None:
+    desk = Desk()
+    assert desk.alerts.push([replace(ONE, ends_ms=NOW - 1)], NOW) == []
+    assert desk.connection.command("EXISTS", KEYS.closed, KEYS.alerts) == 0
