@@ -184,3 +184,20 @@ def test_several_services_are_cards_worst_first(visitor: Visitor, serve: Console
     page.keyboard.press("g")
     page.keyboard.press("s")
     expect(cards.first).to_be_visible()
+
+
+def test_rules_whose_file_is_refused_are_named_with_the_mistake(
+    visitor: Visitor, serve: ConsoleMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has changed a rule and sees no effect looks here; the line goes when the file is mended."""
+    console = serve(calm())
+    pipeline, problems = console.ranker.pipeline, ["barograph.toml:7: rule[1].when: 'eror_rate' is not known"]
+    monkeypatch.setattr(console.ranker, "pipeline", lambda at: {**pipeline(at), "config_problem": "".join(problems)})
+    page = visitor.open(f"{console.url}/?service=ranker")
+    panel = page.get_by_role("region", name="Pipeline")
+    said = panel.get_by_text("Rules are as before: a changed configuration file is refused. barograph.toml:7: rule[1]")
+    expect(said).to_be_visible()
+    expect(panel.get_by_role("listitem").filter(has_text="Alerter")).to_contain_text("degraded")
+    problems.clear()
+    expect(said).to_be_hidden()
+    expect(panel.get_by_role("listitem").filter(has_text="Alerter")).not_to_contain_text("degraded")

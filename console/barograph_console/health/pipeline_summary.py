@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from barograph_core.pipeline.status import GroupStatus, PipelineStatus
+from barograph_core.workers.report import CONFIG_PROBLEM
 
 StageName = Literal["producers", "aggregator", "alerter", "notifier"]
 StageState = Literal["ok", "degraded", "down"]
@@ -49,6 +50,10 @@ class PipelineSummary:
     lost: int
     producers: ProducerCounts
     stages: list[StageRow]
+    config_problem: Annotated[
+        str,
+        Field(description="mistakes for which alerters refuse their changed configuration; empty: it is in force"),
+    ] = ""
 
 
 def pipeline_summary(
@@ -79,7 +84,14 @@ def pipeline_summary(
         lost=sum(account.lost for account in accounts),
         producers=counts,
         stages=[_producers(counts), *(_stage(name, statuses) for name in _WORKERS)],
+        config_problem=_config_problem(statuses),
     )
+
+
+def _config_problem(statuses: Iterable[PipelineStatus]) -> str:
+    """Return why a worker that lives keeps the rules from before; several mostly have the same file."""
+    workers = (worker for status in statuses for worker in status.workers if worker.is_alive)
+    return next(filter(None, (worker.facts.get(CONFIG_PROBLEM, "") for worker in workers)), "")
 
 
 def _producers(counts: ProducerCounts) -> StageRow:

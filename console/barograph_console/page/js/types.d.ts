@@ -47,7 +47,7 @@ export interface System {
 }
 export interface Stage { stage: string; state: string; workers: number; lag_ms: number }
 export interface Pipeline {
-  at_ms: number; behind_ms: number | null; dropped: number; is_accounted: boolean; added: number; committed: number;
+  at_ms: number; behind_ms: number | null; dropped: number; is_accounted: boolean; config_problem?: string; added: number; committed: number;
   pending: number; unread: number; dead: number; lost: number; producers: { known: number; missing: number }; stages: Stage[];
 }
 export interface Silence { id: string; matchers: string[]; actor: string; comment: string; starts_at_ms: number; ends_at_ms: number | null }

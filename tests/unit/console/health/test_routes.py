@@ -100,3 +100,19 @@ def test_the_console_and_the_command_show_one_document() -> None:
     empty = PipelineStatus(NOW_MS, (), None, {}, (), ())
     answer = Console(pipeline=FakePipeline([full, empty])).client().get("/api/v1/pipeline").json()
     assert answer == json.loads(json.dumps({"shards": [shard_document(full), shard_document(empty)]}))
+
+
+def test_a_refused_configuration_is_in_the_summary() -> None:
+    """The page says it; a worker that is gone refuses nothing any more."""
+    facts = {"config_problem": "barograph.toml:7: rule[1].when: unknown"}
+    gone = WorkerStatus("alerter", "h:1:aa", 60_000, False, {"config_problem": "old"})
+    fine, refusing = WorkerStatus("alerter", "h:2:bb", 5, True, {}), WorkerStatus("alerter", "h:3:cc", 5, True, facts)
+
+    def said(*workers: WorkerStatus) -> str:
+        status = PipelineStatus(NOW_MS, (), NOW_MS, {}, workers, ())
+        console = Console(pipeline=FakePipeline([status])).client()
+        text: str = console.get("/api/v1/pipeline/summary").json()["config_problem"]
+        return text
+
+    assert said(gone, fine) == ""
+    assert said(gone, fine, refusing) == facts["config_problem"]

@@ -3,7 +3,7 @@
 
 import { attribute, byId, el, text } from "../dom/el.js";
 import { stage } from "../state/stages.js";
-import { MISSING, count, duration, known, plural, short, span, words } from "../words/format.js";
+import { MISSING, clean, count, duration, known, plural, short, span, words } from "../words/format.js";
 
 /** @typedef {import("../state/app.js").App} App @typedef {import("../types").State} State */
 
@@ -31,6 +31,13 @@ function rate({ at_ms, added }) {
 const SIGNS = /** @type {Record<string, [string, string]>} */ ({ ok: ["●", "ok"], degraded: ["▲", "degraded"], down: ["◆", "down"] });
 
 /** @param {State} state @param {string} name */
+function stateOf(state, name) {
+  if (name === "entries") return state.pipeline.is_accounted ? "ok" : "down";
+  const found = stage(state, name)?.state ?? "";
+  return name === "alerter" && found === "ok" && state.pipeline.config_problem ? "degraded" : found;
+}
+
+/** @param {State} state @param {string} name */
 const workers = (state, name) => plural(stage(state, name)?.workers ?? 0, "worker");
 
 /** @param {App} app @param {() => void} showChannels */
@@ -41,11 +48,16 @@ export function pipelinePanel(app, showChannels) {
     byId("pipeline-list").append(el("li", null, el("span", { class: "state" }, sign, said), el("span", { class: "name" }, line.label), about, more, value));
     return { ...line, sign, said, about: (/** @type {State} */ state) => text(about, line.about(app, state)), value: (/** @type {State} */ state) => text(value, line.value(state)) };
   });
+  const refused = el("p", { class: "meta", role: "status", hidden: true });
+  byId("pipeline-list").after(refused);
   return (/** @type {Set<string>} */ changed) => {
     const { state } = app;
     if (!state || !["figures", "overview"].some((part) => changed.has(part))) return;
+    const problem = state.pipeline.config_problem ?? "";
+    refused.hidden = !problem;
+    text(refused, problem && `Rules are as before: a changed configuration file is refused. ${clean(problem, 600)}`);
     for (const row of rows) {
-      const [sign, said] = SIGNS[row.name === "entries" ? (state.pipeline.is_accounted ? "ok" : "down") : (stage(state, row.name)?.state ?? "")] ?? ["○", "not known"];
+      const [sign, said] = SIGNS[stateOf(state, row.name)] ?? ["○", "not known"];
       text(row.sign, sign);
       text(row.said, said);
       attribute(row.sign, "class", said.replace(" ", "-"));
