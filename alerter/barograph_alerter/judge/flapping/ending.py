@@ -34,7 +34,10 @@ def end_flaps(rules: Sequence[Rule], state: ServiceState, end_ms: int, now_ms: i
     known = {rule.name: rule for rule in rules}
     changes: list[Change] = []
     for alert, flaps in state.flaps.items():
-        if flaps.rule not in known and not knows_all:
+        rule = known.get(flaps.rule)
+        if rule is None and not knows_all:
+            continue
+        if rule is not None and _is_quiet(rule, flaps, end_ms):
             continue
         change = _after(alert, flaps, known, state.records.get(alert), end_ms, now_ms)
         if change is not None:
@@ -42,6 +45,13 @@ def end_flaps(rules: Sequence[Rule], state: ServiceState, end_ms: int, now_ms: i
     for change in changes:
         state.apply(change)
     return changes
+
+
+def _is_quiet(rule: Rule, flaps: Flaps, end_ms: int) -> bool:
+    """Say whether an alert does not flap and has fired lately: of thousands nearly all, and nothing changes of them."""
+    if flaps.is_flapping or rule.flapping is None or not flaps.fired_ms:
+        return False
+    return end_ms - flaps.fired_ms[-1] < rule.flapping.within_ms
 
 
 def next_calm_ms(rule: Rule, flaps: Flaps) -> int:
