@@ -9,9 +9,9 @@ from barograph_alerter.judge.verdict import EvaluationTime
 from barograph_alerter.rules.rule import Rule
 from barograph_alerter.windows.window import Window
 from barograph_core.clock import Clock
-from barograph_core.keyspace.keys import ShardKeys
+from barograph_core.keyspace.keys import ShardKeys, self_series
 from barograph_core.keyspace.layout import read_layout, self_service
-from barograph_core.panes.self_values import WATERMARK_AGE, SelfValue, pane_of_values, self_series
+from barograph_core.panes.self_values import WATERMARK_AGE, SelfValue, pane_of_values
 from barograph_core.server.connection import Connection
 from barograph_core.server.replies import as_int, as_now_ms
 

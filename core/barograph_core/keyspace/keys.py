@@ -63,6 +63,11 @@ def is_own_service(service: str) -> bool:
     return service.partition(".")[0] == SELF_SERVICE
 
 
+def self_series(name: str) -> str:
+    """Return the name of the custom series of a value about the pipeline itself: ``barograph.lag_ms``."""
+    return f"{SELF_SERVICE}.{name}"
+
+
 def meta_key(prefix: str = DEFAULT_PREFIX) -> str:
     """Return the key of the layout: a hash with ``epoch``, ``tags``, ``extra`` and ``pin:<service>`` fields."""
     return f"{prefix}:meta"

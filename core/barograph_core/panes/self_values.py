@@ -7,7 +7,7 @@ from typing import Final
 from barograph_core.decode.batch import decode_batch
 from barograph_core.events.encode import encode_batch, entry_fields
 from barograph_core.events.kinds import KINDS
-from barograph_core.keyspace.keys import SELF_SERVICE
+from barograph_core.keyspace.keys import SELF_SERVICE, self_series
 from barograph_core.panes.pane import Pane
 
 WATERMARK_AGE: Final = "watermark_age_ms"
@@ -26,11 +26,6 @@ class SelfValue:
     name: str
     value: float
     labels: tuple[str, ...] = ()
-
-
-def self_series(name: str) -> str:
-    """Return the name of the custom series of a value: ``barograph.lag_ms``."""
-    return f"{SELF_SERVICE}.{name}"
 
 
 def pane_of_values(values: Sequence[SelfValue], at_ms: int, step_ms: int) -> Pane:

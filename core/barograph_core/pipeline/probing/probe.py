@@ -9,8 +9,7 @@ from typing import Final
 from barograph_core.errors import MalformedEventError, StreamUnavailableError
 from barograph_core.events.encode import encode_batch, entry_fields
 from barograph_core.events.kinds import KINDS
-from barograph_core.keyspace.keys import ShardKeys
-from barograph_core.panes.self_values import self_series
+from barograph_core.keyspace.keys import ShardKeys, self_series
 from barograph_core.server.connection import Connection, read_now
 from barograph_core.server.link import Value
 from barograph_core.server.replies import EntryId, as_entries, as_facts, as_int, as_list, as_text
