@@ -78,7 +78,7 @@ def _difference(side: Side, rule: Rule, recording: Recording, entry: Transition)
 def _reason(side: Side, rule: Rule, recording: Recording, entry: Transition) -> str:
     if entry.summary.startswith(_LATE):
         return "revision: it fired late, by events that came after their panes were judged"
-    panes = recording.in_range(entry.episode_ms - max(look.reach_ms for look in rule.looks), entry.episode_ms)
+    panes = recording.in_range(entry.episode_ms - max(look.reach_ms for look in rule.windows), entry.episode_ms)
     if any(one.revision for one in panes):
         return "revision: late events changed panes of its window after they were judged"
     if any(one.missing for one in panes):

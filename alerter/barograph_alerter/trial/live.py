@@ -1,7 +1,7 @@
 """What each rule finds among the series there are now: a rule that finds none never fires, and nobody would know."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from barograph_alerter.conditions.row import Look
 from barograph_alerter.rules.rule import Rule
@@ -41,6 +41,8 @@ class Found:
 def find(rule: Rule, recordings: Iterable[Recording]) -> Found:
     """Return what ``rule`` finds in the newest closed panes of the services."""
     own = [one for one in recordings if rule.applies_to(one.service)]
+    # It is judged now, not at its next moment.
+    rule = replace(rule, every_ms=0)
     label_sets = breaches = without_data = 0
     hour: list[Pane] = []
     for recording in own:
@@ -54,7 +56,7 @@ def find(rule: Rule, recordings: Iterable[Recording]) -> Found:
         course = Course(rule, recording.service, Channel(0))
         course.go_to(region.to_ms, windows, recording, region.step_ms)
         breaches += sum(one.state is not AlertState.RESOLVED for one in course.state.records.values())
-        quantity = rule.when.leading_quantity
+        quantity = rule.when.accounted_quantity
         without_data += sum(quantity is not None and row.number(quantity) is None for row in rows.values())
     note = "" if label_sets else _why_nothing(rule, own, Pane.merge(hour))
     return Found(rule.name, len(own), label_sets, breaches, without_data, note)

@@ -20,6 +20,8 @@ def threshold_of(rule: Rule) -> float:
     Raises:
         SweepError: It is not a constant.
     """
+    if rule.slo is not None:
+        raise SweepError(f"rule {rule.name!r} is made of an objective: try other 'windows' in a file, by --rules FILE")
     leading = rule.when.leading
     found = leading.right.fixed if leading.measures_left else leading.left.fixed
     if rule.levels:

@@ -91,7 +91,7 @@ def _table(rules: Sequence[Rule], found: Sequence[Found]) -> Table:
     for rule, one in zip(rules, found, strict=True):
         note = one.note
         if not note and one.without_data:
-            note = f"{one.without_data} lack what it measures ({rule.when.leading_quantity})"
+            note = f"{one.without_data} lack what it measures ({rule.when.accounted_quantity})"
         window = format_duration(rule.window_ms)
         table.add_row(rule.name, str(one.services), str(one.label_sets), str(one.breaches), window, note)
     return table

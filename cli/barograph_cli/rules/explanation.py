@@ -8,7 +8,7 @@ from rich.text import Text
 from barograph_cli.respond.alert_view import delivery_text, state_text
 from barograph_cli.respond.case import Case
 from barograph_cli.respond.words import ack_text, labels_text, moment_text, silence_text
-from barograph_core.alerts.condition_text import condition_text, leading_value
+from barograph_core.alerts.condition_text import condition_text, leading_value, recovery_text
 from barograph_core.alerts.published_rules import PublishedRule
 from barograph_core.alerts.record import AlertState
 from barograph_core.alerts.transition import Transition
@@ -79,12 +79,12 @@ def explain_rule(rule: PublishedRule, service: str, last: Transition | None) -> 
 
 
 def _rule_text(rule: PublishedRule) -> str:
-    parts = [f"{rule.when} over {format_duration(rule.window_ms)}"]
+    parts = [condition_text(rule, {})]
     if rule.by:
         parts.append(f"for each {', '.join(rule.by)}")
     if rule.for_ms:
         parts.append(f"held for {format_duration(rule.for_ms)}")
-    clears = rule.resolve_when or "that no longer holds"
+    clears = recovery_text(rule) or "that no longer holds"
     lasts = f" for {format_duration(rule.keep_firing_for_ms)}" if rule.keep_firing_for_ms else ""
     parts.append(f"clears when {clears}{lasts}")
     return "; ".join(parts)

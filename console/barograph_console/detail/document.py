@@ -11,7 +11,7 @@ from barograph_console.detail.models import AlertDetail, DeedRow, LogRow, RuleSe
 from barograph_console.markers.rows import MarkerRow
 from barograph_console.serving.numbers import significant
 from barograph_console.store.ports import AlertEntry
-from barograph_core.alerts.condition_text import condition_text, leading_value
+from barograph_core.alerts.condition_text import condition_text, leading_value, recovery_text
 from barograph_core.alerts.published_rules import PublishedRule
 from barograph_core.alerts.transition import Transition
 from barograph_core.markers.marker import SOON_MS
@@ -125,7 +125,7 @@ def _why(found: Found) -> Why | None:
     # What decides has the value that lists show.
     leading = {name: significant(value) or 0.0 for name, value in leading_value(rule, row.value).items()}
     values = {**found.values, **leading}
-    return Why(text=condition_text(rule, values), resolves=rule.resolve_when, window_ms=rule.window_ms, values=values)
+    return Why(text=condition_text(rule, values), resolves=recovery_text(rule), window_ms=rule.window_ms, values=values)
 
 
 def _what(transition: Transition) -> What:

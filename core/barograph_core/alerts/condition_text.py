@@ -41,6 +41,11 @@ def condition_text(rule: PublishedRule, values: Mapping[str, float]) -> str:
     return f"{text} over {format_duration(rule.window_ms)}"
 
 
+def recovery_text(rule: PublishedRule) -> str:
+    """Return the condition of its recovery; empty where that is the end of the breach."""
+    return rule.resolve_when if rule.slo is None else "no pair of windows burns so fast any more"
+
+
 def _burn_text(slo: PublishedSlo, burn_rate: float | None) -> str:
     """Return ``burn rate 15.2 of what "errors == 0" allows > 14.4 over 1h and 5m, or > 6 over 6h and 30m``."""
     value = "" if burn_rate is None else f" {_number_text(burn_rate)}"

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from barograph_core.alerts.condition_text import condition_text, leading_value
+from barograph_core.alerts.condition_text import condition_text, leading_value, recovery_text
 from barograph_core.alerts.published_rules import PublishedSlo, PublishedWindows
 from barograph_core.alerts.record import Severity
 from tests.unit.console.rules.test_bounds import ERRORS, of
@@ -47,6 +47,8 @@ def test_an_objective_is_told_as_a_burn_rate() -> None:
     assert condition_text(rule, {}) == f"burn rate of what 'errors == 0' allows {limits}"
     told = condition_text(rule, leading_value(rule, 0.0152))
     assert told == f"burn rate 15.2 of what 'errors == 0' allows {limits}"
+    assert recovery_text(rule) == "no pair of windows burns so fast any more"
+    assert recovery_text(replace(ERRORS, resolve_when="count < 3")) == "count < 3"
 
 
 def test_every_value_of_a_condition_is_told() -> None:
