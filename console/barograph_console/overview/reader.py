@@ -104,7 +104,7 @@ class OverviewReader:
                 for one in episodes_of([entry.transition for entry in entries], records)
                 if one.end_ms is None or one.end_ms >= grid.from_ms
             ],
-            markers=[marker for marker in markers if grid.from_ms <= marker.at_ms < grid.to_ms],
+            markers=[marker for marker in markers if grid.from_ms <= marker.at_ms < _end_ms(grid, closed_ms, now_ms)],
             silences=rows_about(silences, service, now_ms),
             thresholds=thresholds_of(watching, asked.endpoint),
             rules=None if published is None else len(watching),
@@ -124,3 +124,9 @@ class OverviewReader:
         if endpoint is None:
             return read_ready_history(self._queries, reading, grid)
         return read_history(self._ports.panes, reading, grid, endpoint, with_heat=False)
+
+
+def _end_ms(grid: Grid, closed_ms: int, now_ms: int) -> int:
+    """Return where the markers of ``grid`` end: with the newest points, those that were told just now belong to it."""
+    is_newest = grid.to_ms + grid.step_ms > closed_ms
+    return max(grid.to_ms, now_ms + 1) if is_newest else grid.to_ms

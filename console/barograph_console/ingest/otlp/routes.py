@@ -24,7 +24,8 @@ from barograph_core.text.durations import format_duration
 _PREFIX: Final = "/v1"
 # A collector sends 8,192 spans at once unless it is told otherwise.
 _BODY_BYTES: Final = 4 * 1_048_576
-_UNPACKED_BYTES: Final = 16 * 1_048_576
+# What is read takes up to 32 times as much memory, and in JSON up to 64 times.
+_UNPACKED_BYTES: Final = {PROTOBUF: 8 * 1_048_576, JSON: 4 * 1_048_576}
 OTLP_RULES: Final = (RouteRule(path=f"{_PREFIX}/", roles=SENDERS, max_body_bytes=_BODY_BYTES),)
 _MISSING: Final = "protobuf needs the extra: pip install 'barograph[otlp]' beside the console; or send application/json"
 _METRICS: Final = (
@@ -63,7 +64,7 @@ class OtlpRoutes:
                 raise ApiError(501, "extra_missing", _MISSING)
             sender = (identity_of(request) or ANONYMOUS).name or "anonymous"
             with self._limit:
-                unpacked = unpack_body(body, request.headers, _UNPACKED_BYTES)
+                unpacked = unpack_body(body, request.headers, _UNPACKED_BYTES[media_type])
                 read = protobuf_form.read_protobuf if media_type == PROTOBUF else read_json
                 refused = self._take(read(unpacked), Writing(f"otlp:{sender}"))
             return success(media_type, refused.total(), _message(refused))

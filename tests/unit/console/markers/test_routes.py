@@ -43,7 +43,11 @@ def test_a_marker_that_is_told_stands_in_lists_and_overview() -> None:
 def test_one_that_was_told_this_moment_is_listed() -> None:
     console = Console()
     add(console)
-    assert len(console.client().get(f"{MARKERS}?service=ranker").json()["markers"]) == 1
+    client = console.client()
+    assert len(client.get(f"{MARKERS}?service=ranker").json()["markers"]) == 1
+    assert len(client.get("/api/v1/overview?service=ranker&range=24h").json()["markers"]) == 1
+    fixed = f"from={NOW_MS - 3_600_000}&to={NOW_MS - 600_000}"
+    assert client.get(f"/api/v1/overview?service=ranker&{fixed}").json()["markers"] == []
 
 
 @pytest.mark.parametrize("by", ["body", "header"])
