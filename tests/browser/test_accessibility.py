@@ -69,3 +69,16 @@ def test_calm_help_and_what_is_in_here(visitor: Visitor, serve: ConsoleMaker) ->
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
     assert violations(page) == []
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_channels(visitor: Visitor, serve: ConsoleMaker, scheme: str, width: int) -> None:
+    page = visitor.open(f"{serve().url}/?service=ranker", scheme=scheme, width=width, bypass_csp=True)
+    page.get_by_role("region", name="Pipeline", exact=True).get_by_role("button", name="Channels").click()
+    dialog = page.get_by_role("dialog", name="Channels")
+    for button in dialog.get_by_role("button", name="Send a test").all():
+        button.click()
+    expect(dialog.get_by_text("Begin refused")).to_be_visible()
+    expect(dialog.get_by_text("End sent")).to_be_visible()
+    assert violations(page) == []

@@ -30,15 +30,16 @@ export function channels(app) {
 
 /** @param {App} app @param {Channel[]} rows */
 function table(app, rows) {
-  const heads = ["Channel", "Sent", "Waiting", "Given up", ""].map((head) => el("th", { scope: "col" }, head));
-  return el("table", null, el("thead", null, el("tr", null, ...heads)), el("tbody", null, ...rows.flatMap((row) => lines(app, row))));
+  const heads = ["Channel", "Sent", "Waiting", "Given up"].map((head) => el("th", { scope: "col" }, head));
+  return el("table", null, el("thead", null, el("tr", null, ...heads, el("td"))), el("tbody", null, ...rows.flatMap((row) => lines(app, row))));
 }
 
 /** @param {App} app @param {Channel} channel */
 function lines(app, channel) {
-  const told = el("td", { colspan: "5", role: "status" });
-  style(told, "text-align", "start");
-  const below = el("tr", { hidden: true }, told);
+  const told = el("div", { role: "status" });
+  const place = el("td", { colspan: "5" }, told);
+  style(place, "text-align", "start");
+  const below = el("tr", { hidden: true }, place);
   const button = el("button", { class: "text", onclick: () => void test(app, channel.name, button, below, told) }, "Send a test");
   const waits = channel.waiting ? `${count(channel.waiting)}, ${span(channel.oldest_ms)}` : "0";
   const row = el("tr", null, el("th", { scope: "row" }, el("bdi", null, clean(channel.name, 64))), el("td", null, count(channel.sent)), el("td", null, waits), el("td", null, count(channel.dead)), el("td", null, app.can_change && button));
