@@ -5,6 +5,7 @@ are transitions, so that what fires afterwards is another episode. A push of wha
 """
 
 from dataclasses import replace
+from typing import Final
 
 from barograph_core.alerts.by_hand import MUTED_BY_HAND_MS
 from barograph_core.alerts.change import Change
@@ -13,6 +14,10 @@ from barograph_core.alerts.record import AlertRecord, AlertState
 from barograph_core.alerts.state import ServiceState
 from barograph_core.alerts.transition import transition_of
 from barograph_core.pushed.pushed_alert import PushedAlert
+
+# How far the clock of another program may be behind. Where it is further, the end of a shorter episode is not believed,
+# and the episode ends when nobody has pushed it again in time.
+_MOST_SKEW_MS: Final = 10_000
 
 
 def after_push(record: AlertRecord | None, pushed: PushedAlert, now_ms: int) -> Change | None:
@@ -26,9 +31,7 @@ def after_push(record: AlertRecord | None, pushed: PushedAlert, now_ms: int) -> 
     is_over = pushed.ends_ms <= now_ms
     if record is None:
         return None if is_over else _begun(pushed, now_ms)
-    if pushed.starts_ms < pushed.ends_ms < (record.fired_at_ms or 0):
-        # The end of an earlier episode: Prometheus repeats it for fifteen minutes, and of two that watch the same one
-        # may not have seen yet that it fires again.
+    if is_over and _is_of_earlier(record, pushed):
         return None
     after = _as_told(record, pushed)
     if is_over:
@@ -37,6 +40,16 @@ def after_push(record: AlertRecord | None, pushed: PushedAlert, now_ms: int) -> 
         # As for our own rules: the mute is for a breach that a person knows.
         return _begun(pushed, now_ms)
     return None if after == record else Change(alert_id=record.alert_id, record=after)
+
+
+def _is_of_earlier(record: AlertRecord, pushed: PushedAlert) -> bool:
+    """Say whether an end is that of an episode before this one.
+
+    Prometheus repeats an end for fifteen minutes. Of two that watch the same, the one for which it is over would end
+    each minute what the other one says again. An end without a beginning is the word of somebody who means this one.
+    """
+    begun_ms = max(record.fired_at_ms or 0, record.episode_ms - _MOST_SKEW_MS)
+    return pushed.starts_ms < pushed.ends_ms < begun_ms
 
 
 def end_lapsed(state: ServiceState, now_ms: int) -> list[Change]:

@@ -86,6 +86,26 @@ def test_the_end_of_an_earlier_episode_ends_nothing() -> None:
     assert change.record is None
 
 
+def test_of_two_that_watch_the_same_one_that_is_over_does_not_end_it_each_minute() -> None:
+    """Both name the same beginning; one repeats its end for fifteen minutes, the other fires on."""
+    state = ServiceState(records={PUSHED.alert_id: begun()})
+    told: list[str] = []
+
+    def push(pushed: PushedAlert, now_ms: int) -> None:
+        change = after_push(state.records.get(pushed.alert_id), pushed, now_ms)
+        if change is not None:
+            state.apply(change)
+            told.extend([change.transition.after.value] if change.transition else [])
+
+    over = replace(PUSHED, ends_ms=NOW + 60_000)
+    for minute in range(1, 16):
+        push(over, NOW + minute * 60_000)
+        push(replace(PUSHED, ends_ms=NOW + minute * 60_000 + 270_000), NOW + minute * 60_000 + 30_000)
+    assert told == ["resolved", "firing"]
+    push(replace(PUSHED, ends_ms=NOW + 1_000_000), NOW + 1_000_001)
+    assert told == ["resolved", "firing", "resolved"]
+
+
 def test_two_episodes_have_different_entries_though_they_say_the_same_start() -> None:
     first, second = after_push(None, PUSHED, NOW), after_push(None, PUSHED, NOW + 1_000)
     assert first is not None
