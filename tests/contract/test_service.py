@@ -139,7 +139,7 @@ def test_a_service_with_an_alert_does_not_retire_by_itself(connection: Connectio
 
 
 def test_a_deleted_service_leaves_no_key(connection: Connection, keys: ShardKeys, end: ServiceEnd) -> None:
-    """Panes, roll-ups, parts, series, producers, their reports, alert state, cooldowns, outboxes."""
+    """Panes, roll-ups, parts, series, producers, their reports, alert state, cooldowns, outboxes, markers."""
     list_service(connection, keys)
     append(connection, keys, {}, mode="heartbeat", seq=0, through_ms=5_000)
     firing = alert(connection, keys, AlertState.FIRING)
@@ -152,8 +152,9 @@ def test_a_deleted_service_leaves_no_key(connection: Connection, keys: ShardKeys
     connection.command("ZADD", keys.rollups, 10_000, "ranker:10000:0")
     connection.command("HSET", keys.panes("ranker", 1_000, 0), "1000", b"pane")
     connection.command("ZADD", keys.blocks("ranker"), 10**13, "1000:0")
+    connection.command("HSET", keys.markers("ranker"), "ci:1", "{}")
     deleted = end.delete()
-    assert (deleted.entry_id, deleted.keys) == (EntryId(0, 0), 10)
+    assert (deleted.entry_id, deleted.keys) == (EntryId(0, 0), 11)
     assert end.finish_deletion() is None
     # The producer lives: without its last number it would send batches a second time.
     assert all_keys(connection, keys) == sorted([keys.alerts, keys.progress, keys.sequence(INSTANCE)])
