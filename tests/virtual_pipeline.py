@@ -30,7 +30,7 @@ from barograph_alerter.rules.rule_set import RuleSet
 from barograph_alerter.settings import rules_in_force
 from barograph_alerter.states.writer import TransitionWriter
 from barograph_alerter.windows.pane_cache import PaneCache
-from barograph_alerter.windows.probes import PROBE_LOOK
+from barograph_alerter.windows.probes import probe_look
 from barograph_alerter.worker import GROUP, AlerterHandler
 from barograph_core.alerts.published_rules import publish_rules
 from barograph_core.alerts.record import AlertRecord
@@ -157,7 +157,7 @@ class VirtualAlerter:
         writer = TransitionWriter(
             self._connection, world.keys, group=GROUP, consumer=name, keep_alerts_ms=90 * 86_400_000
         )
-        looks = {PROBE_LOOK, *(look for rule in self.rules for look in rule.looks)}
+        looks = {probe_look(world.steps[0].step_ms), *(look for rule in self.rules for look in rule.looks)}
         self.judge = Judge(
             self._connection,
             world.keys,

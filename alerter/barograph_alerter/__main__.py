@@ -14,7 +14,7 @@ from barograph_alerter.rules.rule_set import RuleSet
 from barograph_alerter.settings import AlerterSettings, rules_in_force
 from barograph_alerter.states.writer import TransitionWriter
 from barograph_alerter.windows.pane_cache import PaneCache
-from barograph_alerter.windows.probes import PROBE_LOOK
+from barograph_alerter.windows.probes import probe_look
 from barograph_alerter.worker import GROUP, AlerterHandler
 from barograph_core.clock import SystemClock
 from barograph_core.errors import Problem, SettingsError
@@ -40,7 +40,7 @@ def make_consumer(
     writer = TransitionWriter(
         connection, keys, group=GROUP, consumer=start.name, keep_alerts_ms=settings.keep_alerts_ms
     )
-    looks = {PROBE_LOOK, *(look for rule in rules for look in rule.looks)}
+    looks = {probe_look(steps[0].step_ms), *(look for rule in rules for look in rule.looks)}
     judge = Judge(
         connection,
         keys,

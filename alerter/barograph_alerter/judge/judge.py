@@ -99,7 +99,7 @@ class Judge:
         flap_wait_ms: int = 30_000,
     ) -> None:
         self._states = AlertStates(StateMemory(connection, keys, clock), writer, counters)
-        self._probes = ProbeAnswers(connection, keys)
+        self._probes = ProbeAnswers(connection, keys, base_step_ms)
         self._rules = rules
         self._plans: dict[int, RulePlan] = {}
         self._cache = cache

@@ -12,16 +12,22 @@ from barograph_core.pipeline.probing.probe import SERIES, answer_probe
 from barograph_core.server.connection import Connection
 
 # Longer than the panes that one judgement of an alerter without a backlog has.
-PROBE_LOOK: Final = Look(10_000)
+_SPAN_MS: Final = 10_000
 _NEWEST: Final = Quantity("value", "max")
+
+
+def probe_look(base_step_ms: int) -> Look:
+    """Return the window in which probes are looked for: whole panes of the finest step."""
+    return Look(max(_SPAN_MS // base_step_ms, 1) * base_step_ms)
 
 
 class ProbeAnswers:
     """Answers each probe of one shard once. For one thread."""
 
-    def __init__(self, connection: Connection, keys: ShardKeys) -> None:
+    def __init__(self, connection: Connection, keys: ShardKeys, base_step_ms: int) -> None:
         self._connection = connection
         self._keys = keys
+        self._look = probe_look(base_step_ms)
         self._answered = 0.0
 
     def note_judged(self, service: str, window_of: Callable[[Look], Window]) -> None:
@@ -33,7 +39,7 @@ class ProbeAnswers:
         if not is_own_service(service):
             return
         try:
-            row = window_of(PROBE_LOOK).rows("custom", (), {"name": SERIES}).get(())
+            row = window_of(self._look).rows("custom", (), {"name": SERIES}).get(())
         except WindowNotWholeError:
             # Who asked waits in vain, as rules do.
             return

@@ -25,7 +25,7 @@ class Server:
 def test_each_probe_is_answered_once_also_when_the_clock_was_set_back() -> None:
     """What was ahead must not silence the heartbeats until its time comes."""
     server = Server()
-    answers = ProbeAnswers(cast("Connection", server), ShardKeys("baro", "0"))
+    answers = ProbeAnswers(cast("Connection", server), ShardKeys("baro", "0"), 1_000)
 
     def judged(*marks: int) -> None:
         pane = pane_of("custom", {(SERIES,): [(float(mark),) for mark in marks]})
