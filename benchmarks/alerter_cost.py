@@ -144,9 +144,18 @@ class Fleet(threading.Thread):
     def _ship(self, service: str, seq: int) -> None:
         now_ms = int(time.time() * 1_000)
         instance = f"host:1:{service[8:]:0>16}"
-        given = {"service": service, "instance": instance, "seq": seq}
-        fields = request_batch([(now_ms - 1, "/predict", 200, 12.0)], **given)
-        append(self._connection, self._keys, fields, through_ms=f"{now_ms}:{now_ms}", **given)
+        fields = request_batch(
+            [(now_ms - 1, "/predict", 200, 12.0)], service=service, instance=instance, seq=seq, through_ms=now_ms
+        )
+        append(
+            self._connection,
+            self._keys,
+            fields,
+            service=service,
+            instance=instance,
+            seq=seq,
+            through_ms=f"{now_ms}:{now_ms}",
+        )
 
     def close(self) -> None:
         self._end.set()

@@ -277,17 +277,18 @@ def simulate(traffic: Traffic, seconds: int, seed: int) -> dict[str, Truth]:
     """Return what alerters made of so many seconds of ``traffic``.
 
     Returns:
-        ``alerter``: the product's; ``lag alone`` and ``server's clock``: the controls; ``closed``: one that looks at
-        closed panes only.
+        ``alerter``: the product's; ``closed``: one that looks at closed panes only; ``lag alone``: the control, and
+        ``server's clock`` where a clock is behind.
     """
     rng = np.random.default_rng(seed)
     rules = rules_of(RULES)
     alerters = {
         "alerter": _Alerter(rules, for_the_rest_of_the_pane),
         "lag alone": _Alerter(rules, for_the_lag_alone),
-        "server's clock": _Alerter(rules, for_the_rest_by_the_servers_clock),
         "closed": _Alerter(rules, None),
     }
+    if traffic.behind_ms:
+        alerters["server's clock"] = _Alerter(rules, for_the_rest_by_the_servers_clock)
     instances = [
         _Instance(int(rng.integers(10)) * _TICK_MS, 0 if number else traffic.behind_ms)
         for number in range(traffic.instances)
