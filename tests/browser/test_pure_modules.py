@@ -311,6 +311,20 @@ def test_an_alert_opens_and_ends_an_episode(blank: Page) -> None:
     assert found["episodes"] == [["r", "error", 90, 190, 300, None, "a"]]
 
 
+def silence_message(seq: int, **silenced: list[str]) -> dict[str, Any]:
+    rows = [{"id": one, "matchers": []} for one in sorted({id_ for ids in silenced.values() for id_ in ids})]
+    return {"type": "silence", "service": "s", "seq": seq, "at_ms": 1, "silences": rows, "silenced": silenced}
+
+
+def test_a_silence_mutes_alerts_and_its_end_lets_them_go(blank: Page) -> None:
+    """Each message takes the place of all before, so one that comes twice does no harm."""
+    firing, muted, over = alert_message(11, 100, "firing", 90), silence_message(12, a=["s1"]), silence_message(13)
+    found = fold(blank, firing, muted, muted)
+    assert (found["muted"], found["silences"]) == ({"a": ["s1"]}, ["s1"])
+    found = fold(blank, firing, muted, over)
+    assert (found["muted"], found["silences"]) == ({"a": []}, [])
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [

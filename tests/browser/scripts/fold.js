@@ -12,5 +12,6 @@ async (messages) => {
   const state = adopt(overview);
   const results = messages.map((message) => fold(state, message, { live: true }));
   const requests = [...state.series.values.requests].map((n) => (Number.isNaN(n) ? null : n));
-  return { results, requests, from: state.series.from_ms, heat: state.series.heat, seq: state.seq, alerts: [...state.alerts.keys()], episodes: state.episodes };
+  return { results, requests, from: state.series.from_ms, heat: state.series.heat, seq: state.seq, alerts: [...state.alerts.keys()], episodes: state.episodes,
+    muted: Object.fromEntries([...state.alerts].map(([id, one]) => [id, one.silenced_by ?? []])), silences: state.silences.map((one) => one.id) };
 }
