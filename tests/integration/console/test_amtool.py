@@ -3,12 +3,14 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from barograph_core.keyspace.keys import ShardKeys
@@ -111,3 +113,36 @@ def test_alerts_are_added_and_resolved(amtool: Amtool, real: Connection, keys: S
 
 def test_an_alert_without_any_label_is_refused(amtool: Amtool) -> None:
     assert "no label with a value" in amtool("alert", "add", "alertname=", code=1)
+
+
+def shown_commands(page: str, program: str) -> list[str]:
+    """Return the commands of ``program`` that a page of the documentation shows, as they stand there."""
+    text = (Path(__file__).parents[3] / "docs" / page).read_text()
+    blocks = re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    return [line for line in lines if line.startswith(f"{program} ")]
+
+
+def test_the_commands_of_the_page_do_what_they_say(amtool: Amtool, base: str) -> None:
+    """docs/alertmanager-tools.md, in its order: the id is that of the silence that was added."""
+    silence, ran = "", 0
+    for command in shown_commands("alertmanager-tools.md", "amtool"):
+        _, url, *arguments = shlex.split(command)
+        assert url == "--alertmanager.url=http://127.0.0.1:8642"
+        said = amtool(*(silence if word == "ID" else word for word in arguments))
+        silence = said.strip() if arguments[:2] == ["silence", "add"] else silence
+        ran += 1
+    assert ran == 5
+    found = {one["labels"]["alertname"] for one in httpx2.get(f"{base}/api/v2/alerts", timeout=20).json()}
+    assert found == {"high-error-rate", "BackupLate"}
+    (ended,) = httpx2.get(f"{base}/api/v2/silences", timeout=20).json()
+    assert (ended["id"], ended["status"]["state"]) == (silence, "expired")
+
+
+def test_other_programs_push_with_the_call_that_the_page_shows(base: str) -> None:
+    (command,) = shown_commands("prometheus.md", "curl")
+    arguments = shlex.split(command.replace("http://127.0.0.1:8642", base))
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "")
+    found = httpx2.get(f"{base}/api/v2/alerts?filter=service=backup", timeout=20).json()
+    assert [one["annotations"]["summary"] for one in found] == ["no backup for 26 h"]
