@@ -156,3 +156,16 @@ def test_a_row_that_is_no_event_is_named(past: Path, capsys: pytest.CaptureFixtu
         file.write('\n{"time_ms": 1, "kind": "cutsom"}')
     assert main(["rules", "backtest", "--input", str(past / "events.jsonl"), "--rules", str(past / "rules.toml")]) == 2
     assert "row 1441: kind is" in capsys.readouterr().err
+
+
+def test_an_objective_is_tried_on_the_past_as_a_rule_is(past: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two hours of bad values are one episode: of the day so far more than 5 % are bad after 19 minutes."""
+    (past / "rules.toml").write_text(
+        "[alerter]\ndefault_rules = false\n"
+        '[[slo]]\nname = "depth"\nservice = "shop"\ngood = "value < 10"\nobjective = "95 %"\nmin_events = 2\n'
+    )
+    (depth,) = backtest(past, capsys)
+    (episode,) = depth["episodes"]
+    assert (depth["rule"], depth["not_judged"], depth["failed"]) == ("depth", [], 0)
+    # The 19th bad value of 379, at the next moment at which an objective is judged.
+    assert episode["fired_ms"] == BEGIN + 378 * 60_000 + 10_000
