@@ -88,7 +88,7 @@ def _read_rule(entry: TableEntry, taken: set[str], flapping: Flapping | None) ->
     if name == RULE_OVERFLOW:
         entry.add_problem("name", f"{name!r} is the name of alerts about max_alerts: choose another")
     kind = _kind(entry)
-    facts = {**_plain_facts(entry), "flapping": read_flapping(entry, flapping)}
+    facts: dict[str, Any] = {**_plain_facts(entry), "flapping": read_flapping(entry, flapping)}
     wording = _Wording.read(entry)
     levels = _read_levels(entry)
     entry.add_unknown_keys()

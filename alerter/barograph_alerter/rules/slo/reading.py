@@ -60,7 +60,7 @@ def _read_slo(entry: TableEntry, taken: set[str], flapping: Flapping | None) -> 
     min_events = entry.whole_number("min_events", minimum=1, maximum=_MOST_EVENTS) or _MIN_EVENTS
     windows = _windows(entry, period_ms)
     by, where = entry.texts("by"), read_where(entry)
-    facts = {**_plain_facts(entry), "flapping": read_flapping(entry, flapping)}
+    facts: dict[str, Any] = {**_plain_facts(entry), "flapping": read_flapping(entry, flapping)}
     summary_text = read_short_text(entry, "summary")
     entry.add_unknown_keys()
     if kind is None or good is None or target is None:
