@@ -28,7 +28,7 @@ HOURS: Final = int(os.environ.get("BAROGRAPH_KILLED_HOURS", "6"))
 STRUCK: Final = 200 * HOURS // 24
 # Everything happens at the end of a slot, so that both days have the same events in the same panes.
 SLOT_S: Final = 60
-ROUTES: Final = ("/a", "/b")
+ROUTES: Final[tuple[str, ...]] = ("/a", "/b")
 TOML: Final = """
 [[rule]]
 name = "at-once"
@@ -98,7 +98,7 @@ class Day:
             for _ in range(2)
         ]
         self._producers = [pipeline.producer(), pipeline.producer()]
-        self._incident = dict.fromkeys(ROUTES, 0)
+        self._incident: dict[str, int] = dict.fromkeys(ROUTES, 0)
 
     def run(self) -> None:
         until_ms = T0 + HOURS * 3_600_000

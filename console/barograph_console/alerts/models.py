@@ -150,7 +150,8 @@ class History(BaseModel):
 
     entries: list[HistoryEntry]
     silences: list[SilenceChangeRow] = Field(
-        default_factory=list, description="changes of silences within the time of the page, newest first"
+        default_factory=list[SilenceChangeRow],
+        description="changes of silences within the time of the page, newest first",
     )
     next_before: str | None
 

@@ -168,19 +168,20 @@ def test_a_probe_that_does_not_arrive_sends_nothing_and_is_tried_again_later(
     assert (beat.sent_ms, beat.problem) == (None, "no alerter has judged the probe")
 
 
-@pytest.mark.parametrize(
-    ("answers", "requests", "problem"),
-    [
-        ([(503, {}, b"later"), (200, {}, b"ok")], 2, ""),
-        ([(500, {}, b"broken")], 3, "the target does not take it: http 500: broken"),
-        ([(404, {}, b"gone")], 1, "the target refuses it: http 404: gone"),
-    ],
-)
+Answers = list[tuple[int, dict[str, str], bytes]]
+BOUNDED: Final[list[tuple[Answers, int, str]]] = [
+    ([(503, {}, b"later"), (200, {}, b"ok")], 2, ""),
+    ([(500, {}, b"broken")], 3, "the target does not take it: http 500: broken"),
+    ([(404, {}, b"gone")], 1, "the target refuses it: http 404: gone"),
+]
+
+
+@pytest.mark.parametrize(("answers", "requests", "problem"), BOUNDED)
 def test_attempts_are_bounded(
     real: Connection,
     keys: ShardKeys,
     receiver: Receiver,
-    answers: list[tuple[int, dict[str, str], bytes]],
+    answers: Answers,
     requests: int,
     problem: str,
 ) -> None:
