@@ -57,7 +57,7 @@ export function timelinePanel(app) {
   /** Those that have ended, too. @type {any[]} */
   let silences = [];
   const read = async () => {
-    const answer = await get("/silences", { ended: true }).catch(() => null);
+    const answer = await get("/silences", { ended: "true" }).catch(() => null);
     if (answer) silences = answer.silences;
     draw();
   };

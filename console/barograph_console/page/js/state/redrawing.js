@@ -1,7 +1,7 @@
 // @ts-check
 // Who is told when a part of the state changes: panels draw in one frame, and only what changed.
 
-/** @typedef {"view" | "figures" | "alerts" | "overview" | "link" | "clock" | "cards" | "log" | "selection" | "endpoints-filter"} Part */
+/** @typedef {"view" | "figures" | "alerts" | "overview" | "link" | "clock" | "cards" | "log" | "selection" | "endpoints-filter" | "acted"} Part */
 
 export class Redrawing {
   /** @type {Set<Part>} */
