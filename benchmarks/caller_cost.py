@@ -1,4 +1,4 @@
-"""What one recorded event costs the thread that records it, beside a plain append and what others would use.
+"""What one recorded event costs the thread that records it, next to a plain append and what others would use.
 
 Peers: prometheus_client (also in its multiprocess mode, which needs a process of its own), the OpenTelemetry SDK,
 the DogStatsD client and statsd over UDP to a local socket. One that is not installed is skipped. The other cases
@@ -162,7 +162,7 @@ def open_telemetry_cases() -> Iterator[Case]:
 
 
 def statsd_cases() -> Iterator[Case]:
-    """Clients that send, to a local socket nobody reads, as they do when their agent is slow."""
+    """Clients that send, to a local socket no one reads, as they do when their agent is slow."""
     sink = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sink.bind(("127.0.0.1", 0))
     port: int = sink.getsockname()[1]

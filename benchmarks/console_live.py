@@ -1,4 +1,4 @@
-"""What the live console costs: clients that watch, dashboards that open at once, nobody at all, and long runs.
+"""What the live console costs: clients that watch, dashboards that open at once, no one at all, and long runs.
 
 One aggregator, alerter and console, started as anyone would, on an embedded server, and traffic on 20 endpoints.
 CPU is time of the console's process, not wall time. Staleness is from the closing of a pane (the id of its entry on

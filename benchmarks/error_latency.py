@@ -1,4 +1,4 @@
-"""How soon an error reaches the stream at an idle moment, and that a common event wakes nobody.
+"""How soon an error reaches the stream at an idle moment, and that a common event wakes no one.
 
 A reader in a process of its own blocks on the stream; both clocks are the machine's. The producer has been idle
 for a random while before each event.

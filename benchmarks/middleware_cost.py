@@ -1,4 +1,4 @@
-"""What recording each request adds to a web application, beside the common peers.
+"""What recording each request adds to a web application, next to the common peers.
 
 Applications are called in process by a minimal ASGI or WSGI server: no sockets, one route with a parameter,
 a short text for an answer. All cases run in turns in one process, each right before or after its bare
@@ -174,7 +174,7 @@ def flask_app() -> Any:
 
 
 def otel_wrapped(app: Any) -> Any:
-    """Metrics by the SDK, and spans that nobody records: what a service without tracing pays."""
+    """Metrics by the SDK, and spans that no one records: what a service without tracing pays."""
     from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.metrics.export import InMemoryMetricReader

@@ -1,4 +1,4 @@
-"""What one prediction costs its caller: one by one, in batches, and tracked. Beside prometheus_client and a list.
+"""What one prediction costs its caller: one by one, in batches, and tracked. Next to prometheus_client and a list.
 
 Run: ``python benchmarks/prediction_cost.py [--json]``. Nothing is shipped: the records are taken out and thrown away
 between the rounds, because the shipper's thread would share the core. ``x append`` is the ratio to a call that
@@ -37,7 +37,7 @@ class Cost:
 
 
 class Bench:
-    """The recorders over a buffer that nobody ships."""
+    """The recorders over a buffer that no one ships."""
 
     def __init__(self) -> None:
         self.buffer = Buffer("model", 10_000_000)

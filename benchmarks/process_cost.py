@@ -1,4 +1,4 @@
-"""What an event costs the whole process that records it, shipping included, beside its peers; and the server.
+"""What an event costs the whole process that records it, shipping included, next to its peers; and the server.
 
 Every case runs in a process of its own, in turns; CPU is that process's user and system time, net of the same
 loop without a call. Saturated: as fast as the case takes events. Paced: 2,000 events/s in bursts of ten, where

@@ -4,7 +4,7 @@ A service with many series, one pane a minute for 24 hours, each closed by the a
 
 - the layouts, for one hour of panes: bytes of a series in a pane, what one close costs, what reading a day costs.
   "per pane" is a pane in one piece; "per series" packs the hour of each series in one piece, with the same codec;
-  "per pane, figures per series" is what the store does: panes for merging, and beside them ready figures for charts;
+  "per pane, figures per series" is what the store does: panes for merging, and next to them ready figures for charts;
 - reading figures into columns, and `/api/v1/query` of a console process end to end, JSON included.
 
 Usage: python benchmarks/query_cost.py [--series 1000] [--events 10] [--minutes 1440]

@@ -2,7 +2,7 @@
 
     python benchmarks/retention_cost.py [--entries 100000] [--seconds 60]
 
-Servers of its own, on loopback. Prints MEMORY USAGE beside the growth of ``used_memory``, for a stream and for blocks
+Servers of its own, on loopback. Prints MEMORY USAGE next to the growth of ``used_memory``, for a stream and for blocks
 of panes; the server's time for one call of ``baro_retain_1`` and for weighing one block; and what the panes of a
 service take per series and pane at each step.
 """

@@ -1,4 +1,4 @@
-"""What a value costs in our sketch, beside other sketches and the sorting that a sketch replaces.
+"""What a value costs in our sketch, next to other sketches and the sorting that a sketch replaces.
 
 Two figures for ours: the sketch alone, and the whole summary that a pane keeps (count, exact sum and sum of squares,
 minimum, maximum and sketch; the peers keep no exact sums). Many series are given to ours mixed, as the aggregator meets
@@ -129,7 +129,7 @@ def sketches_of(values: Floats, rows: npt.NDArray[np.int64], series: int) -> obj
 
 
 def merge_sketches(sketches: Sequence[Sketch]) -> object:
-    """Count bins anew: the part of ``SummaryTable.fold`` that merges the sketches."""
+    """Count bins again: the part of ``SummaryTable.fold`` that merges the sketches."""
     bins = np.concatenate([sketch.bins for sketch in sketches])
     bins -= (lowest := int(bins.min()))
     return lowest, count_keys(bins, int(bins.max()) + 1, np.concatenate([sketch.counts for sketch in sketches]))

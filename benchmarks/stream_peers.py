@@ -1,4 +1,4 @@
-"""The consumers beside ours in ``throughput.py``: one event an entry, the same windowed work, acknowledged."""
+"""The consumers next to ours in ``throughput.py``: one event an entry, the same windowed work, acknowledged."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""Events per second through one aggregator, beside the consumers that people write for Redis streams.
+"""Events per second through one aggregator, next to the consumers that people write for Redis streams.
 
 Every consumer gets the same events, does the same windowed work (count, errors, sum, minimum, maximum and a
 quantile histogram for each series and second) and acknowledges. Ours reads them packed by 1, 10, 50 or 500 an entry;
@@ -177,7 +177,7 @@ def peer(url: str, server_pid: int, name: str, series: int, scale: float) -> Fig
 
 
 def in_a_process_of_its_own(work: Callable[..., Figures], *args: object) -> Figures:
-    """Run ``work`` beside a fresh server: with what its program sets, and nothing of another's."""
+    """Run ``work`` next to a fresh server: with what its program sets, and nothing of another's."""
     context = multiprocessing.get_context("spawn")
     with server() as (url, process), ProcessPoolExecutor(1, mp_context=context) as executor:
         ensure_library(Connection.open(url))

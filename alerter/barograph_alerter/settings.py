@@ -90,7 +90,7 @@ class AlerterSettings:
 def check(config: ConfigFile, environ: Mapping[str, str]) -> list[Problem]:
     """Return every mistake in the section and the rules, for ``barograph check``.
 
-    Each would refuse the start, but for conditions that cannot be meant: those are judged as they are.
+    Each would refuse the start, except for conditions that cannot be meant: those are judged as they are.
     """
     problems: list[Problem] = []
     settings = AlerterSettings()
@@ -145,7 +145,7 @@ def _within(rule: Rule, steps: Sequence[Step]) -> Rule:
     """Return the rule of an objective as these panes allow: its period, and the moments at which it is judged."""
     if rule.slo is None:
         return rule
-    # Moments are multiples of the finest step: others would come at odd times, and the rest count as judged by nobody.
+    # Moments are multiples of the finest step: others would come at odd times, and the rest count as judged by no one.
     base_ms = steps[0].step_ms
     return replace(rule, slo=rule.slo.within(steps), every_ms=max(1, rule.every_ms // base_ms) * base_ms)
 

@@ -56,7 +56,7 @@ def make_pool(start: Start[ConsoleSettings], size: int) -> ConnectionPool:
         return Connection.open(start.server.url, socket_timeout_s=timeout_s, client_name="barograph-console")
 
     try:
-        # Sends nothing; a URL that nobody can read must be known now and not with the first request.
+        # Sends nothing; a URL that no one can read must be known now and not with the first request.
         open_connection().close()
     except ValueError as error:
         raise SettingsError([Problem(start.config.where("server", "url"), "server.url", str(error))]) from error

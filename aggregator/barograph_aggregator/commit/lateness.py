@@ -79,7 +79,7 @@ class Bounds:
 
 
 def arrival_ms(entry: Entry) -> int:
-    """Return when an entry arrived: the time in its id, unless the append function wrote an earlier one beside it.
+    """Return when an entry arrived: the time in its id, unless the append function wrote an earlier one next to it.
 
     It does so where the id was ahead of the server's clock. An id that exceeds every time counts as the latest one.
     """

@@ -121,7 +121,7 @@ class Comparison(Truth):
         left, right = self.left.bounds(row, rest), self.right.bounds(row, rest)
         if left is None or right is None:
             return None
-        # Every operator is decided by the ends, but for equality, which intervals that overlap leave open.
+        # Every operator is decided by the ends, except for equality, which intervals that overlap leave open.
         found = {self.compare(one, other) for one in left for other in right}
         is_open = left.lowest < left.highest or right.lowest < right.highest
         if is_open and self.symbol in ("==", "!="):

@@ -31,7 +31,7 @@ def advance_levels(
     """Return the alert after ``fact``.
 
     A rise is announced, to each channel once a cooldown at most. A fall is written and not sent: of what is less severe
-    nobody need be woken. It waits for a closed pane without missing instances, as a resolution does.
+    no one need be woken. It waits for a closed pane without missing instances, as a resolution does.
 
     Args:
         rule: A rule with levels.
@@ -78,7 +78,7 @@ def _rank(level: Level) -> int:
 def _since(
     levels: Sequence[Level], record: AlertRecord | None, fact: Fact, holds: Sequence[bool | None]
 ) -> dict[Severity, int]:
-    """Return since when each level holds. Time that nobody judged, or without data, counts for no hold."""
+    """Return since when each level holds. Time that no one judged, or without data, counts for no hold."""
     held = {} if record is None else dict(record.level_since_ms)
     judged_ms = None if record is None else record.levels_judged_ms
     gap_ms = 0

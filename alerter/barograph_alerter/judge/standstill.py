@@ -1,4 +1,4 @@
-"""Judges the age of the watermark where nobody else can: while no aggregator closes panes."""
+"""Judges the age of the watermark where no one else can: while no aggregator closes panes."""
 
 from collections.abc import Sequence
 from typing import Final

@@ -3,7 +3,7 @@
 As in Prometheus: ``for`` is inclusive, ``keep_firing_for`` strict, one clear verdict deletes a pending
 alert, and the identity is made of labels, not of the value. In addition: missing data is neither a breach nor clear;
 only closed panes delete or resolve an alert, and with an instance missing only when what was seen has been clear for
-``no_data_for``. Time without data, with an instance missing or that nobody judged counts for no hold.
+``no_data_for``. Time without data, with an instance missing or that no one judged counts for no hold.
 """
 
 from dataclasses import replace
@@ -164,7 +164,7 @@ def _without_data(rule: Rule, record: AlertRecord, fact: Fact, now_ms: int) -> T
         clear_since_ms=_moved(record.clear_since_ms, fact.step_ms),
         seen_clear_since_ms=_moved(record.seen_clear_since_ms, fact.step_ms),
         no_data_since_ms=_since(record.no_data_since_ms, fact),
-        # What fires by its condition goes on because nobody is left who could count it down.
+        # What fires by its condition goes on because no one is left who could count it down.
         lack=fact.lack if record.is_no_data or fact.lack != reason.PRODUCERS_DEAD else reason.NO_EVENTS,
     )
     if fact.missing == 0 and rule.no_data == "resolve" and _has_lacked_data(rule, record, fact):

@@ -40,7 +40,7 @@ _PLAIN_UNITS: Final = {"rate": "per_s"}
 
 
 class RulePublisher:
-    """Writes the rules at the start, and again when they are on nobody's mind any more.
+    """Writes the rules at the start, and again when they are on no one's mind any more.
 
     A flush may have removed them, or the alerter that started last, with other rules, may be gone: a rollout that was
     given up. The alerters that remain would judge only what both sets have alike, and the rest would never fire.
@@ -86,7 +86,7 @@ class RulePublisher:
             self._publish()
 
     def _publish(self, *, only_if_absent: bool = False) -> None:
-        # First: other alerters must not find rules that nobody holds.
+        # First: other alerters must not find rules that no one holds.
         confirm_rules(self._connection, self._prefix, self._published.digest, _LIFE_MS)
         publish_rules(self._connection, self._prefix, self._published, only_if_absent=only_if_absent)
 

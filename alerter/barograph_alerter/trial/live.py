@@ -1,4 +1,4 @@
-"""What each rule finds among the series there are now: a rule that finds none never fires, and nobody would know."""
+"""What each rule finds among the series there are now: a rule that finds none never fires, and no one would know."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace

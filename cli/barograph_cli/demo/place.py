@@ -69,7 +69,7 @@ class Place:
 
 
 def make_place(state_dir: Path, settings: ServerSettings, *, host: str, port: int | None, is_named: bool) -> Place:
-    """Make the directory of a new run, and remove those of old ones but for the newest few.
+    """Make the directory of a new run, and remove those of old ones except for the newest few.
 
     Raises:
         CommandError: The port that was asked for is in use.

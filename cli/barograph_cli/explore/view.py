@@ -68,7 +68,7 @@ def show_chart(name: str, title: str, spec: Spec, rows: Sequence[Row], *, note: 
         title: What it shows, with the unit.
         spec: As ``charts`` makes it.
         rows: What it draws.
-        note: What else the reader must know, beside the title.
+        note: What else the reader must know, next to the title.
     """
     show_title(title, note)
     # The description is what a screen reader says in place of the chart.
@@ -77,7 +77,7 @@ def show_chart(name: str, title: str, spec: Spec, rows: Sequence[Row], *, note: 
 
 
 def show_title(title: str, note: str = "") -> None:
-    """Show the title of a chart or a table, with a remark beside it."""
+    """Show the title of a chart or a table, with a remark next to it."""
     st.markdown(f"###### {plain(title)}" + (f"  :small[:gray[{plain(note)}]]" if note else ""))
 
 

@@ -170,7 +170,7 @@ def _format_of(head: bytes, ending: str) -> Format | None:
 
 
 def _is_hidden(path: Path) -> bool:
-    # Spark leaves _SUCCESS, and .part-0.parquet.crc, beside the data.
+    # Spark leaves _SUCCESS, and .part-0.parquet.crc, next to the data.
     return any(part.startswith(("_", ".")) for part in path.parts)
 
 

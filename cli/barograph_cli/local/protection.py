@@ -63,7 +63,7 @@ def protect(port: int, known: str, password: str) -> None:
         password: The one to ask for; empty for none.
 
     Raises:
-        BarographError: It lets nobody in who knows that password, and nobody without one.
+        BarographError: It lets no one in who knows that password, and no one without one.
     """
     connection = _let_in(port, known)
     try:

@@ -108,7 +108,7 @@ def person(arguments: argparse.Namespace) -> str:
     """Return who asks.
 
     Raises:
-        CommandError: Nobody is named, and the login has no name.
+        CommandError: No one is named, and the login has no name.
     """
     try:
         return arguments.by or getpass.getuser()

@@ -22,7 +22,7 @@ _PIPE_WIDTH: Final = 200
 
 def print_reports(reports: Sequence[RuleReport], recordings: Sequence[Recording]) -> None:
     """Print the table of all rules, then what needs words."""
-    # In a pipe nobody sees where a column is cut.
+    # In a pipe no one sees where a column is cut.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
     services = ", ".join(sorted(one.service for one in recordings)[:5])
     more = f" and {len(recordings) - 5} more" if len(recordings) > 5 else ""

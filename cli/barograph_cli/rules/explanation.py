@@ -91,7 +91,7 @@ def _rule_text(rule: PublishedRule) -> str:
 
 
 def _told(case: Case) -> list[str]:
-    """Return what each channel did last, or why nobody was told."""
+    """Return what each channel did last, or why no one was told."""
     last = {one.channel: one for one in case.deliveries}
     moved_ms = {one.transition: one.at_ms for one in case.transitions}
     found = [delivery_text(one, moved_ms[one.transition]) for one in last.values()]

@@ -85,7 +85,7 @@ class Sessions:
         try:
             session = await self._run(self._source.session, digest)
         except BarographError:
-            # While the server is away nobody is signed out: their requests say what is wrong.
+            # While the server is away no one is signed out: their requests say what is wrong.
             if held is None:
                 raise
             return held[0]

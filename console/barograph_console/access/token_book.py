@@ -53,7 +53,7 @@ class TokenBook:
         Once there was one, the console stays closed until it is started again: a flushed server must not open it.
 
         Raises:
-            BarographError: The stored tokens were never read, so that nobody knows.
+            BarographError: The stored tokens were never read, so that no one knows.
         """
         if not self._was_closed:
             self._was_closed = bool(await self._current())

@@ -127,7 +127,7 @@ def actor_of(request: Request, named: str, *, where: str = "body.actor") -> str:
     """Return who asks: the name of the token, or ``named`` where no token is set.
 
     Raises:
-        ApiError: 422. Nobody is named, or a token speaks for somebody else.
+        ApiError: 422. No one is named, or a token speaks for somebody else.
     """
     own = (identity_of(request) or ANONYMOUS).name
     if own and named not in ("", own):

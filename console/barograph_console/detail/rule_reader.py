@@ -44,7 +44,7 @@ class AlertSpan:
 
 
 class RuleReader:
-    """Reads closed panes and the figures beside them."""
+    """Reads closed panes and the figures next to them."""
 
     def __init__(self, panes: PaneSource, queries: QueryReader) -> None:
         self._windows = WindowReader(panes)

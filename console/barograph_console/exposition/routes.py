@@ -39,7 +39,7 @@ ALERTMANAGER: Final = Family(
 
 
 class ExpositionRoutes:
-    """Serves the figures. What they mean stands beside them, in the answer itself."""
+    """Serves the figures. What they mean stands next to them, in the answer itself."""
 
     def __init__(
         self,

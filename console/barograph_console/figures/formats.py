@@ -66,7 +66,7 @@ def encode(
     """Return the body of an answer.
 
     Args:
-        head: What stands beside the series; a table has no place for it.
+        head: What stands next to the series; a table has no place for it.
         series: The series.
         fields: As ``select_fields`` returned them.
         form: How they are written.

@@ -1,4 +1,4 @@
-"""Answers a planned query: from the figures beside the roll-ups where these are what is asked, else from the panes."""
+"""Answers a planned query: from the figures next to the roll-ups where these are what is asked, else from the panes."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -168,7 +168,7 @@ class QueryReader:
         return [FigureRange(where.service, where.step, *ends_of) for ends_of in zip(starts, ends, strict=True)]
 
     def _check_series(self, labels: Collection[Labels]) -> None:
-        # Beside as many series as a service may keep apart stands the one that took all others in.
+        # Next to as many series as a service may keep apart stands the one that took all others in.
         if len(labels) - sum(OTHER_LABEL in one for one in labels) > self._max_series:
             raise QueryError("too_many_series", f"more than {self._max_series} series; ask fewer labels in 'by'")
 

@@ -120,7 +120,7 @@ class LiveConnection:
         try:
             is_known = service == ALL or (is_service_name(service) and await self._knows(service))
         except BarographError:
-            # Nobody can say now; the client hears of the service when the server is back.
+            # No one can say now; the client hears of the service when the server is back.
             is_known = True
         if is_known:
             self._hub.subscribe(self._client, service, epoch, seq)

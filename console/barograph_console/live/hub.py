@@ -1,4 +1,4 @@
-"""The hub: topics, and the clients that follow them. Lives in the event loop; pure but for waking clients up."""
+"""The hub: topics, and the clients that follow them. Lives in the event loop; pure except for waking clients up."""
 
 import secrets
 from collections.abc import Callable, Iterator
@@ -90,7 +90,7 @@ class Hub:
     def seq_of(self, topic: str) -> int:
         """Return the number of the newest message of a topic, from any thread.
 
-        Where nobody follows it, that is the number with which it will begin: somebody who reads the state now and
+        Where no one follows it, that is the number with which it will begin: somebody who reads the state now and
         follows soon afterwards resumes there, and gets what was closed in between.
         """
         found = self._topics.get(topic)
@@ -167,7 +167,7 @@ class Hub:
             self._left_ms[topic.name] = self._clock.monotonic_ms()
 
     def _close_idle(self) -> None:
-        """End the topics that nobody has followed for a while."""
+        """End the topics that no one has followed for a while."""
         now_ms = self._clock.monotonic_ms()
         for name in [name for name, left_ms in self._left_ms.items() if now_ms - left_ms >= _LINGER_MS]:
             self._first[name] = self._topics[name].seq + 1

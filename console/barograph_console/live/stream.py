@@ -84,7 +84,7 @@ class LiveStream:
 
     def _call(self, call: Callable[[*Arguments], None], *arguments: *Arguments) -> None:
         if self._loop is not None:
-            # A loop that was closed takes nothing more, and nobody is left to tell.
+            # A loop that was closed takes nothing more, and no one is left to tell.
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(call, *arguments)
 
@@ -138,7 +138,7 @@ class LiveStream:
                 try:
                     is_valid = await authenticator.is_valid(identity)
                 except BarographError:
-                    # The server is away: nobody is signed out for that.
+                    # The server is away: no one is signed out for that.
                     continue
                 if not is_valid:
                     for client in clients:

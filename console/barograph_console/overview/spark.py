@@ -1,4 +1,4 @@
-"""Reads the small charts beside the rows of tables: the last minutes, a point a minute."""
+"""Reads the small charts next to the rows of tables: the last minutes, a point a minute."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ V = TypeVar("V")
 
 @dataclass(frozen=True, slots=True)
 class Spark:
-    """One row for each endpoint of the table beside it, one entry for each point; ``None`` without a request."""
+    """One row for each endpoint of the table next to it, one entry for each point; ``None`` without a request."""
 
     from_ms: int
     step_ms: int

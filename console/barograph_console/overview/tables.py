@@ -1,4 +1,4 @@
-"""Reads the tables of the newest closed minute, beside the minute that they are compared with."""
+"""Reads the tables of the newest closed minute, next to the minute that they are compared with."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -81,7 +81,7 @@ class _Joiner:
         return f"${self._numbers.setdefault(path, len(self._numbers))}"
 
     def chain(self, entry: str, known: frozenset[str]) -> list[str]:
-        """Return ``entry`` and what it imports, but for what is ``known``, each after those that it needs."""
+        """Return ``entry`` and what it imports, except for what is ``known``, each after those that it needs."""
         found: list[str] = []
         under_way: list[str] = []
 

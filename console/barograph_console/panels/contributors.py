@@ -1,4 +1,4 @@
-"""What a span of time is made of, beside the span before it: which routes, versions and labels stand out. Pure."""
+"""What a span of time is made of, next to the span before it: which routes, versions and labels stand out. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

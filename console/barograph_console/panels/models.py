@@ -41,7 +41,7 @@ class ModelBefore:
 
 @dataclass(frozen=True, slots=True)
 class ModelSpark:
-    """One row for each version of the table beside it, one entry for each minute; null where nothing is known."""
+    """One row for each version of the table next to it, one entry for each minute; null where nothing is known."""
 
     from_ms: int
     step_ms: int
@@ -75,7 +75,7 @@ class SystemBefore:
 
 @dataclass(frozen=True, slots=True)
 class SystemSpark:
-    """One row for each process and host of the table beside it, one entry for each minute."""
+    """One row for each process and host of the table next to it, one entry for each minute."""
 
     from_ms: int
     step_ms: int

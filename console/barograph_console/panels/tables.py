@@ -1,4 +1,4 @@
-"""Reads the tables of models and processes, each row beside the minute it is compared with and its last half hour."""
+"""Reads the tables of models and processes, each row next to the minute it is compared with and its last half hour."""
 
 from collections.abc import Sequence
 

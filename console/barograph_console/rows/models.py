@@ -52,7 +52,7 @@ def predictions_of(row: SeriesSummary) -> int:
     """Return how many predictions are among the events, at the least; the others bring only an error.
 
     A pane counts each measure on its own. An event without an error is a prediction whatever it states, so those of a
-    caller that states only ``failed`` count beside those of another that states the latency.
+    caller that states only ``failed`` count next to those of another that states the latency.
     """
     stated = max(row.measures[name].count for name in _AT_PREDICTION)
     return max(stated, row.count - row.measures["absolute_error"].count) or row.count

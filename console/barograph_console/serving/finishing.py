@@ -43,7 +43,7 @@ def takes_gzip(headers: Headers) -> bool:
 
 
 class Finishing:
-    """ASGI application around another. An answer that has a tag already is left as it is, but for HEAD."""
+    """ASGI application around another. An answer that has a tag already is left as it is, except for HEAD."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -50,7 +50,7 @@ class Memo(Generic[V]):
     def get(self, key: Hashable, make: Callable[[], V], *, max_age_ms: float) -> V:
         """Return the value of ``key``, made now unless one no older than ``max_age_ms`` is held.
 
-        One that took long to make may be older, by as long as it took: else each caller would make it anew.
+        One that took long to make may be older, by as long as it took: else each caller would make it again.
 
         An error of ``make`` is raised in every thread that waits for it, and is not kept.
         """

@@ -171,7 +171,7 @@ class PaneSource(Protocol):
         ...
 
     def settled_ms(self, service: str) -> int | None:
-        """Return the time before which no pane of ``service`` is revised any more; ``None`` where nobody knows it."""
+        """Return the time before which no pane of ``service`` is revised any more; ``None`` where no one knows it."""
         ...
 
     def read(self, service: str, step_ms: int, from_ms: int, to_ms: int) -> Sequence[StoredPane]:

@@ -157,7 +157,7 @@ class RedisHealth:
     def _ask(self) -> list[ReadinessProblem]:
         try:
             with self._pool.borrow() as connection:
-                # A full disk makes even PING fail, so an error here need not mean that nobody is there.
+                # A full disk makes even PING fail, so an error here need not mean that no one is there.
                 connection.command("PING")
                 found = [ReadinessProblem("no_library", "no_library")] if loaded_version(connection) is None else []
                 return found + self._ask_about_memory(connection) + self._ask_to_write(connection)

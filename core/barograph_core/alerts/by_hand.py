@@ -68,7 +68,7 @@ def unacknowledge(record: AlertRecord, *, actor: str, note: str, now_ms: int, vi
 
 
 def expire_acknowledgement(record: AlertRecord, now_ms: int) -> HandChange:
-    """End an acknowledgement whose time is up; channels tell people that nobody looks after the alert any more."""
+    """End an acknowledgement whose time is up; channels tell people that no one looks after the alert any more."""
     after = replace(record, ack=None, number=record.number + 1, is_announced=True)
     entry = transition_of(
         after,

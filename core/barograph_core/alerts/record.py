@@ -125,7 +125,7 @@ class AlertRecord:
         breached_to_ms: End of the window with which the breach began. A clear verdict on an older window is stale.
         judged_to_ms: End of the newest closed window that was judged, while a hold runs; what lies between it and the
             next one judged counts for no hold.
-        unjudged_ms: Event time since ``episode_ms`` that nobody judged.
+        unjudged_ms: Event time since ``episode_ms`` that no one judged.
         number: Entries of this episode so far: transitions, and changes of a flag.
         hold_ms: The rule's ``for`` when it began; a longer one counts from the next episode on. ``None``: not known.
         begun_ms: Event time of the verdict from which ``for`` counts; ``None`` for ``episode_ms``.
@@ -144,7 +144,7 @@ class AlertRecord:
         lack: Why the condition lacks data now: a reason of ``reason.py``; empty while it does not.
         value: Left side of the comparison that decides, as last evaluated.
         threshold: Right side of it.
-        ack: Who has taken it on while it fires; ``None``: nobody.
+        ack: Who has taken it on while it fires; ``None``: no one.
         is_flapping: Whether it fires and resolves again and again, so that channels get updates only.
         incident_ms: The episode with which it began to flap, as which channels know this one too; ``None``: they know
             it as itself.

@@ -89,7 +89,7 @@ class ServiceState:
             if name.startswith(_INHIBITED):
                 state.inhibited[name.removeprefix(_INHIBITED)] = fields[name].decode(errors="replace")
             if name.startswith(_FLAPS):
-                # What cannot be read is counted from anew.
+                # What cannot be read is counted from again.
                 with contextlib.suppress(MalformedEventError):
                     state.flaps[name.removeprefix(_FLAPS)] = _read_flaps(fields[name])
         return state
@@ -158,7 +158,7 @@ class ServiceState:
 
     @property
     def unannounced(self) -> list[AlertRecord]:
-        """Return firing alerts that a cooldown held back from a channel, and that nobody has acknowledged."""
+        """Return firing alerts that a cooldown held back from a channel, and that no one has acknowledged."""
         return [
             record
             for record in self.records.values()

@@ -91,7 +91,7 @@ class Transition:
 
     @property
     def is_only_flag(self) -> bool:
-        """Say whether nothing but a flag changes, and nobody is told."""
+        """Say whether nothing but a flag changes, and no one is told."""
         return bool(self.flag) and self.before is self.after and not self.notify
 
     @property

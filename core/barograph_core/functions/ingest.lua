@@ -13,7 +13,7 @@
 --          | {"stale", epoch} | {"known", text}: for each member "a" (appended before), "r" (refused before) or "-"
 --          | {"time", now_ms, lateness_ms}: events are too old or too far ahead; nothing is written but with "ok"
 -- Cost     O(members * log(digests) + batches)
--- Writes none of the keys by which producers are known to live: nobody waits for such events, and nobody misses them.
+-- Writes none of the keys by which producers are known to live: no one waits for such events, and no one misses them.
 -- Not allow-oom: a full server must refuse new events; who sent them sends them again.
 local HEAD = 9
 local MOST_SERVICES, MOST_MEMBERS, MOST_BATCHES = 1000, 10000, 2000

@@ -138,7 +138,7 @@ local function group_info(stream, group)
 end
 
 -- Returns when an entry arrived by the server's clock: the time in its id, unless the id is ahead of the clock. The append
--- function then wrote the time beside it; without that, the entry arrived by now.
+-- function then wrote the time next to it; without that, the entry arrived by now.
 local function arrival_ms(stream, id, now)
   local ms = split_id(id)
   if ms <= now then return ms end

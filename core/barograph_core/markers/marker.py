@@ -12,7 +12,7 @@ from barograph_core.text.timestamps import format_timestamp
 
 # Of the entry on the alerts stream.
 KIND: Final = "marker"
-# Derived from the first sight of a model's version; nobody tells it.
+# Derived from the first sight of a model's version; no one tells it.
 RELEASE: Final = "release"
 MAX_TITLE: Final = 200
 MAX_URL: Final = 1_000
@@ -65,7 +65,7 @@ class Marker:
         return (self.kind, self.title, self.url) == (other.kind, other.title, other.url)
 
     def check(self, now_ms: int) -> None:
-        """Refuse what nobody can mean.
+        """Refuse what no one can mean.
 
         Raises:
             MarkerError: A part is wrong.

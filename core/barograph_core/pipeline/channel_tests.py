@@ -11,7 +11,7 @@ from barograph_core.server.connection import Connection
 from barograph_core.server.replies import as_bytes, as_int
 from barograph_core.text.foreign_json import load_foreign_json
 
-# After this time nobody waits for the answer any more: the sample is not sent then.
+# After this time no one waits for the answer any more: the sample is not sent then.
 STALE_MS: Final = 30_000
 _KEPT_MS: Final = 120_000
 # Limit of the tests that wait for one channel.
@@ -110,7 +110,7 @@ class ChannelTests:
             raise MalformedEventError(f"not an answer of a channel: {error}") from error
 
     def take(self, channel: str) -> ChannelTest | None:
-        """Return the next test of a channel, which no other notifier gets; ``None`` when nobody asks for one.
+        """Return the next test of a channel, which no other notifier gets; ``None`` when no one asks for one.
 
         Raises:
             StreamUnavailableError: The server is gone.

@@ -88,7 +88,7 @@ class ChannelReader:
 
 
 def _entry_id(field: str) -> EntryId | None:
-    """Return the id of an item; the fields beside them have other names."""
+    """Return the id of an item; the fields next to them have other names."""
     try:
         return EntryId.parse(field)
     except ValueError:

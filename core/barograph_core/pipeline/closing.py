@@ -10,7 +10,7 @@ from barograph_core.text.one_line import one_line
 
 # A pane closes within a second of the watermark. One that waits this long is stuck, and so is a watermark that stands.
 STUCK_AFTER_MS: Final = 30_000
-# Life of a report, which is written anew every few seconds.
+# Life of a report, which is written again every few seconds.
 REPORT_LIFE_MS: Final = 30_000
 # Without a report a service may also be catching up.
 _UNREPORTED_AFTER_MS: Final = 60_000

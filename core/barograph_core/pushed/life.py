@@ -1,6 +1,6 @@
 """How a pushed alert begins, goes on and ends. Pure.
 
-It fires from its first push until a push says that it is over, or until nobody has pushed it again in time. Both ends
+It fires from its first push until a push says that it is over, or until no one has pushed it again in time. Both ends
 are transitions, so that what fires afterwards is another episode. A push of what fires already writes no entry.
 """
 
@@ -16,7 +16,7 @@ from barograph_core.alerts.transition import transition_of
 from barograph_core.pushed.pushed_alert import PushedAlert
 
 # How far the clock of another program may be behind. Where it is further, the end of a shorter episode is not believed,
-# and the episode ends when nobody has pushed it again in time.
+# and the episode ends when no one has pushed it again in time.
 _MOST_SKEW_MS: Final = 10_000
 
 
@@ -53,7 +53,7 @@ def _is_of_earlier(record: AlertRecord, pushed: PushedAlert) -> bool:
 
 
 def end_lapsed(state: ServiceState, now_ms: int) -> list[Change]:
-    """Return the ends of the pushed alerts that nobody has pushed again in time, and apply them to ``state``."""
+    """Return the ends of the pushed alerts that no one has pushed again in time, and apply them to ``state``."""
     changes = [
         _ended(record, now_ms, NOT_PUSHED_AGAIN)
         for record in state.records.values()

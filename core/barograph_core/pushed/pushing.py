@@ -19,7 +19,7 @@ MOST_SERVICES: Final = 1_000
 _ATTEMPTS: Final = 20
 # Limit of one call, because the server is blocked for as long as it runs.
 _AT_ONCE: Final = 200
-# The state but for its alerts, as far as a change of them needs it.
+# The state except for its alerts, as far as a change of them needs it.
 _HEAD_FIELDS: Final = ("version", "closed_at")
 
 
@@ -100,7 +100,7 @@ class PushedAlerts:
         fields = {name: as_bytes(text) for name, text in zip(names, as_list(found), strict=True) if text is not None}
         most = as_int(held)
         if most + len(alerts) > MOST_ALERTS:
-            # There are fields beside them, such as how often alerts fired lately.
+            # There are fields next to them, such as how often alerts fired lately.
             most = len(alert_ids(map(as_text, as_list(self._connection.command("HKEYS", key)))))
         return ServiceState.from_hash(fields), most
 

@@ -11,7 +11,7 @@ _SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 def load_foreign_json(text: bytes | str) -> Any:
     """Return the value of a JSON text, with lone surrogates, which no output can encode, replaced.
 
-    A number that is not finite (``NaN``, ``1e999``) comes as ``None``: ``int()`` of it would raise what nobody expects.
+    A number that is not finite (``NaN``, ``1e999``) comes as ``None``: ``int()`` of it would raise what no one expects.
 
     Raises:
         ValueError: It is not UTF-8, no JSON, or nested more deeply than Python reads.

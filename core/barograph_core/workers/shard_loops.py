@@ -74,7 +74,7 @@ class ShardThreads:
         self._has_started = True
 
     def renew(self) -> None:
-        """End the loops of every shard, and start them anew with what ``make_loops`` makes now."""
+        """End the loops of every shard, and start them again with what ``make_loops`` makes now."""
         shards = list(self._running)
         for keys in shards:
             self._end(keys)

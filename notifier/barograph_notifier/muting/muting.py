@@ -28,7 +28,7 @@ ACKNOWLEDGED: Final = "acknowledged"
 # Of a step of an escalation, or a repetition, whose episode has ended.
 OVER: Final = "superseded"
 REASONS_RELEASED: Final = {SILENCED: "silence_ended", INHIBITED: "inhibition_ended"}
-# What is told only as long as nobody has acknowledged the alert.
+# What is told only as long as no one has acknowledged the alert.
 _UNTIL_TAKEN_ON: Final = frozenset({ESCALATED, REASON_REPEAT})
 # What is held back is looked at again after this time, though nothing said that it may go.
 _LOOK_AGAIN_MS: Final = 60_000

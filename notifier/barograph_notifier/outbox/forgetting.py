@@ -170,7 +170,7 @@ def _pages(names: Iterable[str]) -> Iterator[list[str]]:
 
 
 def _items_of(fields: Mapping[str, bytes]) -> list[Item]:
-    """Return what waits; the fields beside the items, and what cannot be read, are left out."""
+    """Return what waits; the fields next to the items, and what cannot be read, are left out."""
     items: list[Item] = []
     for field, text in fields.items():
         with contextlib.suppress(ValueError, MalformedEventError):

@@ -32,7 +32,7 @@ class AlertQueue:
 
     Attributes:
         alert: The alert's id.
-        items: The queued items but for flags, oldest first.
+        items: The queued items except for flags, oldest first.
         unreadable: Items by field that were written by hand or by another version.
         trying: Id of the item that an earlier sender was sending by itself when it died or froze; empty if none.
         in_digest: Id of the item that is part of the digest under way, if one is; empty if none.

@@ -121,7 +121,7 @@ class HttpEndpoint:
         head: bytes,
         body: bytes,
         deadline: Deadline,
-        reads_body: bool,  # private, and beside its like
+        reads_body: bool,  # private, and next to its like
         *,
         is_kept: bool = False,
     ) -> HttpAnswer:

@@ -24,7 +24,7 @@ MAX_ANSWER_BYTES: Final = 65_536
 _FIRST_BYTES: Final = 8_192
 # A status line, and header lines that end as they should.
 _SHORT_HEAD: Final = re.compile(rb"HTTP/1\.1 ([2-5][0-9]{2})(?: [^\r\n]*)?((?:\r\n[^\r\n:\s][^\r\n]*){0,100})\Z")
-# Limit of the time to read a body that nobody wants, so that the connection can be kept.
+# Limit of the time to read a body that no one wants, so that the connection can be kept.
 _DRAIN_S: Final = 0.1
 # Those of the standard library.
 _MOST_HEADERS: Final = 100

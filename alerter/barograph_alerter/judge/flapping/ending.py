@@ -101,7 +101,7 @@ def _steady(record: AlertRecord, kept: Flaps | None, now_ms: int) -> Change:
         at_ms=now_ms,
         notify=False if is_quiet else None,
         reason=reason.FLAPPING_ENDED,
-        # Somebody looks after it and nobody is told: the reason alone says what has changed.
+        # Somebody looks after it and no one is told: the reason alone says what has changed.
         flag="" if is_quiet else _FLAG,
     )
     mode: CooldownMode = "none" if is_quiet else "override"

@@ -22,7 +22,7 @@ def mark_flaps(rule: Rule, state: ServiceState, changes: Sequence[Change], end_m
     """Return ``changes`` of alerts of ``rule`` with what flapping makes of them.
 
     The firing that begins flapping is told to every channel. The later ones are updates, which a channel sends once a
-    cooldown at most, or at once where the severity is higher than what it told; nobody is reminded. Ends are written
+    cooldown at most, or at once where the severity is higher than what it told; no one is reminded. Ends are written
     and not sent until the alert is calm (``ending.py``).
 
     Args:

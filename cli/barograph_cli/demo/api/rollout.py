@@ -18,7 +18,7 @@ _FRESH_FEATURES: Final = ("flow_1h_ago", "flow_2h_ago")
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """A new version of the model beside the stable one. The default: the stable version serves alone.
+    """A new version of the model next to the stable one. The default: the stable version serves alone.
 
     Attributes:
         version: Name of the new version.

@@ -96,7 +96,7 @@ class Performance:
         place, environ = self._place, self._server.environ(self._place.config)
         readiness = Readiness(self._supervisor, self._clock, self._stop)
         stages = self._supervisor.start(stage_specs(place.logs, environ, place.console_host, place.console_port))
-        # The API takes longest, because of its model: it starts beside the stages.
+        # The API takes longest, because of its model: it starts next to the stages.
         service = self._supervisor.start([service_spec(place.logs, environ, "127.0.0.1", place.service_port)])
         answers = {CONSOLE: f"{self._console_url}/livez", SERVICE_CHILD: f"{self._service_url}/health"}
         if not readiness.wait([*stages, *service], answers):

@@ -170,7 +170,7 @@ def _duration_ms(span: Span) -> float:
 
 
 def _label(text: str) -> str:
-    """Return ``text`` within the bound of a label: nobody can change a span that is over."""
+    """Return ``text`` within the bound of a label: no one can change a span that is over."""
     raw = text.encode(errors="replace")
     return raw[:MAX_LABEL_BYTES].decode(errors="ignore")
 

@@ -42,7 +42,7 @@ class GroupedRuns:
         return self.table.series(int(self.starts[run]), int(self.starts[run + 1]))
 
     def series_of(self, run: int) -> list[SeriesSummary]:
-        """Return the same as series. Those of the runs beside it are made with them: most of their cost is shared."""
+        """Return the same as series. Those of the runs next to it are made with them: most of their cost is shared."""
         block = run // _AT_ONCE
         begin = int(self.starts[block * _AT_ONCE])
         found = self._made.get(block)

@@ -27,7 +27,7 @@ class ProbeSender:
         connection: To the server.
         keys: Of the shard.
         service: The pipeline's own service on that shard.
-        instance: Name of the producer, of nobody else.
+        instance: Name of the producer, of no one else.
     """
 
     def __init__(self, connection: Connection, keys: ShardKeys, service: str, instance: str) -> None:

@@ -55,7 +55,7 @@ export class Spark {
   }
 }
 
-/** A bar with what it stands for beside it, and the threshold of a rule as a tick. */
+/** A bar with what it stands for next to it, and the threshold of a rule as a tick. */
 export class Bar {
   constructor(name = "") {
     this.fill = svg("rect", { height: 6, rx: 3, y: 4 });

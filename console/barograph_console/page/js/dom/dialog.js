@@ -15,7 +15,7 @@ export function open({ name, label, onClose }, ...content) {
     onClose?.();
     if (before instanceof HTMLElement && before.isConnected) before.focus();
   });
-  // A click on the ground beside the dialog hits the dialog itself.
+  // A click on the ground next to the dialog hits the dialog itself.
   dialog.addEventListener("click", (event) => {
     if (event.target === dialog && name !== "sign-in") dialog.close();
   });

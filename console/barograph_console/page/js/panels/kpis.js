@@ -1,5 +1,5 @@
 // @ts-check
-// The last minute in seven figures, each beside the same minute before.
+// The last minute in seven figures, each next to the same minute before.
 
 import { byId, el, figure, text } from "../dom/el.js";
 import { standing } from "../words/alerts.js";

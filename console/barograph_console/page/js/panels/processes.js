@@ -1,5 +1,5 @@
 // @ts-check
-// Processes and hosts: CPU and memory beside the rule's threshold, the rest when asked.
+// Processes and hosts: CPU and memory next to the rule's threshold, the rest when asked.
 
 import { Bar } from "../charts/spark.js";
 import { Rows, attribute, byId, el, text } from "../dom/el.js";

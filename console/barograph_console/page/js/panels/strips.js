@@ -106,7 +106,7 @@ export function stripsPanel(app, on) {
   return { redraw, cursor };
 }
 
-/** The value of point `at`; of the newest that is known when nobody points. @param {Float64Array} values @param {number} at */
+/** The value of point `at`; of the newest that is known when no one points. @param {Float64Array} values @param {number} at */
 const valueAt = (values, at) => values[at < 0 ? newest(values) : at];
 const LABELS = /** @type {Record<string, string>} */ ({ rate: "requests a minute", before_rate: "before", error_ratio: "5xx", e4xx_ratio: "4xx", p50_ms: "p50", p95_ms: "p95", p99_ms: "p99" });
 

@@ -10,7 +10,7 @@ export const SEVERITIES = ["info", "warning", "error", "critical"];
 const NEAR = 0.1;
 const STATES = ["firing", "acknowledged", "pending", "silenced", "resolved"];
 
-/** The state people act on: an acknowledged or silenced alert fires, but nobody has to look. @param {Alert} alert */
+/** The state people act on: an acknowledged or silenced alert fires, but no one has to look. @param {Alert} alert */
 export function standing(alert) {
   if (alert.state === "firing" && (alert.silenced_by?.length || alert.inhibited_by?.length)) return "silenced";
   return alert.state === "firing" && alert.ack ? "acknowledged" : alert.state;
@@ -78,7 +78,7 @@ export function counted(alerts) {
   return STATES.filter((state) => number.has(state)).map((state) => `${number.get(state)} ${state}`).join(", ");
 }
 
-/** @param {Alert[]} others What else fires beside the one that the sentence is about. */
+/** @param {Alert[]} others What else fires next to the one that the sentence is about. */
 export function alsoFiring(others) {
   const open = others.filter((alert) => standing(alert) === "firing").length;
   const acked = others.filter((alert) => standing(alert) === "acknowledged").length;
