@@ -312,7 +312,9 @@ def test_an_alert_opens_and_ends_an_episode(blank: Page) -> None:
 
 
 def silence_message(seq: int, **silenced: list[str]) -> dict[str, Any]:
-    rows = [{"id": one, "matchers": []} for one in sorted({id_ for ids in silenced.values() for id_ in ids})]
+    rows: list[dict[str, Any]] = [
+        {"id": one, "matchers": []} for one in sorted({id_ for ids in silenced.values() for id_ in ids})
+    ]
     return {"type": "silence", "service": "s", "seq": seq, "at_ms": 1, "silences": rows, "silenced": silenced}
 
 

@@ -87,7 +87,7 @@ def figures_of_query(pipeline: RealPipeline, formatter: Page) -> tuple[dict[str,
     """Return the same from `/query` over the minute that is closed now."""
     overview = pipeline.ask("overview", service=SERVICE)
     closed_ms, covered_ms = overview["closed_through_ms"], overview["minute"]["covered_ms"]
-    window = {"from": closed_ms - MINUTE_MS, "to": closed_ms, "step": "all"}
+    window: dict[str, Any] = {"from": closed_ms - MINUTE_MS, "to": closed_ms, "step": "all"}
     ((whole,),) = [series["points"] for series in pipeline.ask("query", service=SERVICE, **window)["series"]]
     (words,) = formatted(formatter, [whole], covered_ms)
     strip = {
@@ -150,7 +150,7 @@ def rows_on(page: Page) -> list[list[str]]:
 def seconds_of_query(pipeline: RealPipeline, formatter: Page) -> dict[str, list[str]]:
     """Return the cells of each second that had requests, by its time, from `/query`."""
     closed_ms = pipeline.ask("overview", service=SERVICE)["closed_through_ms"] // SECOND_MS * SECOND_MS
-    window = {"from": closed_ms - 100 * SECOND_MS, "to": closed_ms, "step": 1}
+    window: dict[str, Any] = {"from": closed_ms - 100 * SECOND_MS, "to": closed_ms, "step": 1}
     points = pipeline.ask("query", service=SERVICE, **window)["series"][0]["points"]
     rows = formatted(formatter, points, SECOND_MS)
     return {

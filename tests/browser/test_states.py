@@ -2,6 +2,7 @@
 
 import json
 import re
+from typing import Any
 
 import pytest
 from playwright.sync_api import expect
@@ -192,7 +193,11 @@ def test_rules_whose_file_is_refused_are_named_with_the_mistake(
     """Who has changed a rule and sees no effect looks here; the line goes when the file is mended."""
     console = serve(calm())
     pipeline, problems = console.ranker.pipeline, ["barograph.toml:7: rule[1].when: 'eror_rate' is not known"]
-    monkeypatch.setattr(console.ranker, "pipeline", lambda at: {**pipeline(at), "config_problem": "".join(problems)})
+
+    def refused(now_ms: int) -> dict[str, Any]:
+        return {**pipeline(now_ms), "config_problem": "".join(problems)}
+
+    monkeypatch.setattr(console.ranker, "pipeline", refused)
     page = visitor.open(f"{console.url}/?service=ranker")
     panel = page.get_by_role("region", name="Pipeline")
     said = panel.get_by_text("Rules are as before: a changed configuration file is refused. barograph.toml:7: rule[1]")
