@@ -80,9 +80,7 @@ class ChannelRoutes:
             tried = self._ports.channels.answer_to(test.test_id)
             if tried is not None:
                 rows = [
-                    models.TriedRow.model_validate(
-                        {"status": one.status, "result": one.result, "answer": one.answer, "took_ms": one.took_ms}
-                    )
+                    models.TriedRow(status=one.status, result=one.result, answer=one.answer, took_ms=one.took_ms)
                     for one in tried
                 ]
                 return models.Tested(channel=test.channel, messages=rows)

@@ -51,6 +51,12 @@ def test_what_came_back_from_a_test_is_shown() -> None:
     assert (asked.channel, asked.actor, len(asked.test_id)) == ("slack", "mira", 32)
 
 
+def test_the_words_of_a_newer_notifier_are_shown_as_they_are() -> None:
+    one = console((SLACK,), answers=[TriedMessage("acknowledged", "held", "later", 5)])
+    (message,) = one.client().post(f"{API}/slack/test", json={"actor": "mira"}).json()["messages"]
+    assert (message["status"], message["result"]) == ("acknowledged", "held")
+
+
 def test_a_repeated_request_asks_for_the_same_test() -> None:
     """Its answer was lost: people get one sample, not two."""
     one = console((SLACK,), answers=[SENT])
