@@ -7,6 +7,7 @@ from barograph_alerter.conditions.functions import PLAIN, STATISTICS, parse_quan
 from barograph_alerter.conditions.functions import Quantity as Judged
 from barograph_console.detail.quantities import Quantity
 from barograph_core.events.kinds import KINDS
+from barograph_core.objectives.event_test import EventTest
 from barograph_core.panes.pane import Pane
 from tests.batches import Event, decoded, panes_by_start
 
@@ -35,7 +36,7 @@ def pane_of(kind: str, events: list[Event]) -> Pane:
 @given(st.lists(PREDICTION, max_size=12), st.sampled_from(MEASURES), STATISTIC)
 def test_a_statistic_of_a_measure_is_the_alerters(events: list[Event], measure: str, statistic: str) -> None:
     """Of no values too."""
-    judged, shown = parse_quantity(measure, statistic), Quantity.parse(f"{measure}.{statistic}")
+    judged, shown = parse_quantity(measure, statistic), Quantity.parse(f"{measure}.{statistic}", KINDS["model"])
     assert judged is not None
     assert shown is not None
     compare(judged, shown, "model", events)
@@ -44,9 +45,12 @@ def test_a_statistic_of_a_measure_is_the_alerters(events: list[Event], measure: 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(REQUEST, max_size=12), st.sampled_from(sorted(PLAIN)))
 def test_a_number_of_events_is_the_alerters(events: list[Event], name: str) -> None:
-    """Counts, rates, errors, their share, and a status."""
-    judged = Judged(name, code=404) if name == "status" else Judged(name)
-    shown = Quantity.parse("status[404]" if name == "status" else name)
+    """Counts, rates, errors, their share, a status, and the share that passes a test."""
+    request_kind = KINDS["request"]
+    code = 404 if name == "status" else None
+    test = EventTest.parse("duration_ms < 300", request_kind) if name == "share" else None
+    judged = Judged(name, code=code, test=test)
+    shown = Quantity.parse(judged.key, request_kind)
     assert shown is not None
     compare(judged, shown, "request", events)
 

@@ -7,10 +7,13 @@ import re
 from dataclasses import dataclass
 from typing import Final, Self
 
+from barograph_core.events.kinds import Kind
+from barograph_core.objectives.event_test import EventTest, EventTestError
 from barograph_core.panes.summary import SeriesSummary, Summary
 
 _STATUS: Final = re.compile(r"status\[(\d{1,3})\]\Z", re.ASCII)
 _PERCENTILE: Final = re.compile(r"p(\d{1,3})(?:_(\d{1,4}))?\Z", re.ASCII)
+_SHARE: Final = re.compile(r"share\[\"([^\"]+)\"\]\Z", re.ASCII)
 _PLAIN: Final = ("count", "rate", "errors", "error_rate")
 _STATISTICS: Final = ("avg", "min", "max", "sum", "stddev", "count")
 # Names of the fields of a point that are other than those of the quantity.
@@ -22,8 +25,9 @@ class Quantity:
     """Something that a condition compares.
 
     Attributes:
-        plain: ``count``, ``rate``, ``errors``, ``error_rate`` or ``status``; empty for that of a measure.
+        plain: ``count``, ``rate``, ``errors``, ``error_rate``, ``status`` or ``share``; empty for that of a measure.
         code: Of ``status``.
+        test: Of ``share``: which events count.
         measure: Name of the measure; empty for a plain one.
         statistic: Of the measure: ``avg``, ``p95``.
         quantile: 0 to 1 where the statistic is a percentile.
@@ -31,16 +35,23 @@ class Quantity:
 
     plain: str = ""
     code: int = 0
+    test: EventTest | None = None
     measure: str = ""
     statistic: str = ""
     quantile: float | None = None
 
     @classmethod
-    def parse(cls, text: str) -> Self | None:
-        """Return the quantity that a condition writes as ``text``, ``None`` where the console knows no such one."""
+    def parse(cls, text: str, kind: Kind) -> Self | None:
+        """Return what a condition on events of ``kind`` writes as ``text``, ``None`` for an unknown quantity."""
         status = _STATUS.match(text)
         if status is not None:
             return cls(plain="status", code=int(status[1]))
+        share = _SHARE.match(text)
+        if share is not None:
+            try:
+                return cls(plain="share", test=EventTest.parse(share[1], kind))
+            except EventTestError:
+                return None
         if text in _PLAIN:
             return cls(plain=text)
         measure, _, statistic = text.partition(".")
@@ -56,7 +67,7 @@ class Quantity:
     def field(self) -> str:
         """Return the field of a point that has it; empty where a query does not give it."""
         if self.plain:
-            return _FIELDS.get(self.plain, "events")
+            return "" if self.test else _FIELDS.get(self.plain, "events")
         return "" if self.statistic == "stddev" else self.statistic
 
     def value(self, row: SeriesSummary | None, window_ms: int) -> float | None:
@@ -76,6 +87,9 @@ class Quantity:
     def _of_events(self, row: SeriesSummary | None, window_ms: int) -> float | None:
         if self.plain == "error_rate":
             return None if row is None or not row.outcomes else row.errors / row.outcomes
+        if self.test is not None:
+            counted = None if row is None else self.test.count(row)
+            return counted.passed / counted.total if counted and counted.total else None
         if row is None:
             return 0.0
         if self.plain == "rate":

@@ -116,7 +116,8 @@ def _bound(bound: Bound | None, *, is_above: bool) -> float | None:
 
 def _quantity(rule: PublishedRule, bound: Bound) -> Quantity | None:
     """Return what ``bound`` compares, ``None`` where events of the rule's kind have no such thing."""
-    kind, quantity = KINDS.get(rule.on), Quantity.parse(bound.quantity)
+    kind = KINDS.get(rule.on)
+    quantity = None if kind is None else Quantity.parse(bound.quantity, kind)
     if kind is None or quantity is None:
         return None
     is_known = quantity.measure in kind.measure_names if quantity.measure else quantity.plain != "status"

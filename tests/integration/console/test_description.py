@@ -53,7 +53,7 @@ def base(real: Connection, valkey_url: str, keys: ShardKeys, tmp_path: Path) -> 
     assert "Traceback" not in log.read_text()
 
 
-def fuzz(base: str, folder: Path, *arguments: str) -> str:
+def fuzz(base: str, folder: Path, *arguments: str, phases: str = "examples,coverage,fuzzing") -> str:
     """Fuzz the console as its own description says; return what the fuzzer reports."""
     if importlib.util.find_spec("schemathesis") is None:
         assert not IS_CI, "schemathesis is not installed"
@@ -65,7 +65,7 @@ def fuzz(base: str, folder: Path, *arguments: str) -> str:
     del document["paths"]["/api/v1/ingest"]["post"]["requestBody"]["content"]["application/x-ndjson"]
     description.write_text(json.dumps(document))
     command = [sys.executable, "-m", "schemathesis.cli", "run", str(description), "--url", base, "--checks", CHECKS]
-    options = ["--phases", "examples,coverage,fuzzing", "--max-examples", "2", "--seed", "1", "--workers", "1"]
+    options = ["--phases", phases, "--max-examples", "2", "--seed", "1", "--workers", "1"]
     quiet = ["--generation-database", "none", "--suppress-health-check", "all", "--request-timeout", "60"]
     done = subprocess.run(
         [*command, *options, *quiet, *arguments], capture_output=True, text=True, cwd=folder, timeout=600, check=False
@@ -82,6 +82,7 @@ def test_every_answer_to_a_client_with_a_token_is_as_described(base: str, tmp_pa
 
 def test_every_answer_to_a_client_without_a_token_is_as_described(base: str, tmp_path: Path) -> None:
     """Refused before anything is read, also once the address is shut out; others still get answers."""
-    fuzz(base, tmp_path)
+    # Each is answered before its parameters are looked at, so combinations of these add nothing.
+    fuzz(base, tmp_path, phases="examples,fuzzing")
     for path in ("/livez", "/readyz"):
         assert httpx2.get(base + path, timeout=60).status_code == 200
