@@ -77,8 +77,8 @@ def test_the_channels(visitor: Visitor, serve: ConsoleMaker, scheme: str, width:
     page = visitor.open(f"{serve().url}/?service=ranker", scheme=scheme, width=width, bypass_csp=True)
     page.get_by_role("region", name="Pipeline", exact=True).get_by_role("button", name="Channels").click()
     dialog = page.get_by_role("dialog", name="Channels")
-    for button in dialog.get_by_role("button", name="Send a test").all():
-        button.click()
+    for name in ("pager", "slack"):
+        dialog.get_by_role("row", name=name).get_by_role("button", name="Send a test").click()
     expect(dialog.get_by_text("Begin refused")).to_be_visible()
     expect(dialog.get_by_text("End sent")).to_be_visible()
     assert violations(page) == []
