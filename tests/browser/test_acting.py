@@ -95,6 +95,8 @@ def test_where_no_token_is_set_the_page_asks_once_for_a_name(visitor: Visitor, s
     page.keyboard.press("Enter")
     expect(region(page, "Alerts").get_by_text("acknowledged by lena")).to_be_visible()
     page.get_by_role("button", name="Undo").click()
+    expect(region(page, "Alerts").get_by_text("acknowledged by lena")).to_be_hidden()
+    expect(region(page, "Alerts").get_by_role("button", name="Acknowledge")).to_be_visible()
     take(page)
     expect(region(page, "Alerts").get_by_text("acknowledged by lena")).to_be_visible()
     expect(asked).to_have_count(0)
